@@ -1,0 +1,2 @@
+//! ferrodns.
+fn main() {}
