@@ -1,1 +1,4 @@
 //! Every plugin of ferrodns.
+
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
