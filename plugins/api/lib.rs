@@ -1,1 +1,35 @@
-//! The contract of a plugin.
+//! The contract of a plugin: what it is given, what it gives back, how it is set up.
+//!
+//! Reading order: [`chain`] (handler and next), [`request`], [`reply`] and [`message`] (what goes through the chain),
+//! [`setup`] and [`property`] (from a directive to a handler), [`link`] (how plugins find one another). The rest are the
+//! field's nouns: [`name`], [`zone`], [`rr`], [`wire`], [`edns`].
+//!
+//! This crate knows no concrete plugin, no socket and no runtime.
+
+pub mod chain;
+pub mod clock;
+pub mod edns;
+pub mod link;
+pub mod message;
+pub mod metrics;
+pub mod name;
+pub mod reply;
+pub mod request;
+pub mod rr;
+pub mod wire;
+pub mod zone;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Chain, Handler, Next, Rest};
+pub use clock::Clock;
+pub use edns::Edns;
+pub use message::{Message, OwnedRecord, ReplyBuilder, Soa, Srv};
+pub use metrics::Metrics;
+pub use name::{Name, NameError};
+pub use reply::{Error, Outcome, Reply, Response};
+pub use request::{BoxFuture, Origin, Question, Request, Site, Transport, Upstream};
+pub use rr::{Class, Opcode, Rcode, Type, flag};
+pub use wire::{Record, Section, WireError};
+pub use zone::{Fallthrough, Zone, Zones};

@@ -1,0 +1,97 @@
+//! How plugins of one server block reach one another: small traits, found by type at *link*.
+
+use crate::message::Message;
+use crate::name::Name;
+use crate::request::{BoxFuture, Request};
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the plugins of one server block offer one another, by trait and plugin name.
+#[derive(Default)]
+pub struct Links {
+    offers: Vec<(TypeId, &'static str, Box<dyn Any + Send + Sync>)>,
+}
+
+impl Links {
+    /// Offers a capability under the plugin's name: `links.offer::<dyn Ready>("kubernetes", arc)`.
+    pub fn offer<T: ?Sized + Send + Sync + 'static>(&mut self, plugin: &'static str, what: Arc<T>) {
+        self.offers.push((TypeId::of::<T>(), plugin, Box::new(what)));
+    }
+
+    /// The capability that `plugin` offers.
+    #[must_use]
+    pub fn find<T: ?Sized + Send + Sync + 'static>(&self, plugin: &str) -> Option<Arc<T>> {
+        self.all::<T>().find(|(name, _)| *name == plugin).map(|(_, what)| what)
+    }
+
+    /// All offers of a capability, in the order of the plugins.
+    pub fn all<T: ?Sized + Send + Sync + 'static>(&self) -> impl Iterator<Item = (&'static str, Arc<T>)> {
+        self.offers
+            .iter()
+            .filter(|(id, ..)| *id == TypeId::of::<T>())
+            .filter_map(|(_, plugin, what)| Some((*plugin, Arc::clone(what.downcast_ref::<Arc<T>>()?))))
+    }
+}
+
+/// Whether a plugin can answer (CoreDNS: ready.Readiness).
+pub trait Ready: Send + Sync {
+    /// True once it can; why not otherwise.
+    fn is_ready(&self) -> bool;
+}
+
+/// Gives the search list of a client (CoreDNS: autopath.AutoPather).
+pub trait SearchPath: Send + Sync {
+    /// The search domains for the client of `request`, the first of them the one that must end the name; empty if unknown.
+    fn search_path(&self, request: &Request) -> Vec<Name>;
+}
+
+/// Values about a query for logs, rewrites and views (CoreDNS: metadata.Provider).
+pub trait MetadataProvider: Send + Sync {
+    /// Keeps its values in the request, under `plugin/label`.
+    fn provide(&self, request: &Request);
+}
+
+/// Decides whether a server block serves a query (CoreDNS: dnsserver.Viewer).
+pub trait View: Send + Sync {
+    /// The name of the view.
+    fn name(&self) -> &str;
+    /// Whether the query belongs to it.
+    fn admits(&self, request: &Request) -> bool;
+}
+
+/// Hands out whole zones (CoreDNS: transfer.Transferer).
+pub trait Transfer: Send + Sync {
+    /// The records of `zone`, SOA first and last, as messages; a single SOA if `serial` is current. None if not authoritative.
+    fn transfer(
+        &self,
+        zone: &Name,
+        serial: Option<u32>,
+    ) -> Option<Box<dyn Iterator<Item = Vec<crate::message::OwnedRecord>> + Send>>;
+}
+
+/// Answers for external names of Services (CoreDNS: external.Externaler).
+pub trait ExternalNames: Send + Sync {
+    /// The reply to a query in one of k8s_external's zones, or none where nothing is known.
+    fn answer<'a>(&'a self, request: &'a Request, zone: &'a Name) -> BoxFuture<'a, Option<Message>>;
+}
+
+/// Things that a reload hands from the old configuration to the new one, by type and a key that says what they were made from.
+#[derive(Default)]
+pub struct Kept {
+    things: HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>,
+}
+
+impl Kept {
+    /// Keeps a thing for the next configuration.
+    pub fn keep<T: Send + Sync + 'static>(&mut self, key: impl Into<String>, thing: Arc<T>) {
+        self.things.insert((TypeId::of::<T>(), key.into()), thing);
+    }
+
+    /// The thing that was kept under the same key, options and all.
+    #[must_use]
+    pub fn find<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        let thing = self.things.get(&(TypeId::of::<T>(), key.to_owned()))?;
+        Arc::clone(thing).downcast::<T>().ok()
+    }
+}

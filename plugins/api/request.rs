@@ -1,0 +1,469 @@
+//! A query and its circumstances. Plugins borrow it; whoever asks something else derives a new one.
+
+use crate::edns::{Edns, HEADER_FLAGS};
+use crate::message::Message;
+use crate::name::{Name, NameError, wire_len};
+use crate::rr::{Class, Opcode, Type, flag};
+use crate::wire::{HEADER, WireError, read_u16};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How many times a query may re-enter the server (a CNAME that leads to a name that leads to ...). CoreDNS has no
+/// limit; this one ends loops between server blocks, far beyond any chain that resolves.
+pub const MAX_DEPTH: u8 = 16;
+
+/// How a query came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A plain TCP connection.
+    Tcp,
+    /// DNS over TLS.
+    Tls,
+    /// DNS over HTTPS.
+    Https,
+    /// DNS over HTTP/3.
+    Https3,
+    /// DNS over QUIC.
+    Quic,
+    /// CoreDNS's gRPC service.
+    Grpc,
+}
+
+impl Transport {
+    /// `udp` or `tcp`, as CoreDNS's logs and metrics name what the address of the client belongs to.
+    #[must_use]
+    pub const fn network(self) -> &'static str {
+        match self {
+            Self::Udp | Self::Https3 | Self::Quic => "udp",
+            Self::Tcp | Self::Tls | Self::Https | Self::Grpc => "tcp",
+        }
+    }
+}
+
+/// The listener that a query came in by, shared by all its queries.
+pub struct Site {
+    /// The server's name in metrics and logs, such as `dns://:53`.
+    pub server: Arc<str>,
+    /// The way back into the server, for names that an answer leads to.
+    pub upstream: Option<Arc<dyn Upstream>>,
+}
+
+/// A future in a box, as trait objects need it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The server, asked from within (CoreDNS: plugin/pkg/upstream): block selection and all plugins run again.
+pub trait Upstream: Send + Sync {
+    /// What a client would get for `request`; none where nothing would be sent.
+    fn lookup(&self, request: Box<Request>) -> BoxFuture<'_, Option<Message>>;
+}
+
+/// Where a query came from and how.
+#[derive(Clone)]
+pub struct Origin {
+    /// The client.
+    pub peer: SocketAddr,
+    /// The address that was asked.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// When it was received.
+    pub arrival: Instant,
+    /// By which listener.
+    pub site: Arc<Site>,
+}
+
+/// The name, type and class that are asked for.
+#[derive(Clone, Debug)]
+pub struct Question {
+    name: Name,
+    lower: Name,
+    qtype: Type,
+    class: Class,
+}
+
+impl Question {
+    /// A question; the lower-case form of its name is made here, once.
+    #[must_use]
+    pub fn new(name: Name, qtype: Type, class: Class) -> Self {
+        let lower = name.to_lower();
+        Self { name, lower, qtype, class }
+    }
+
+    /// The name in the client's letters.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The name in lower case.
+    #[must_use]
+    pub const fn lower(&self) -> &Name {
+        &self.lower
+    }
+
+    /// The type.
+    #[must_use]
+    pub const fn qtype(&self) -> Type {
+        self.qtype
+    }
+
+    /// The class.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+}
+
+/// A query and its circumstances.
+pub struct Request {
+    raw: Vec<u8>,
+    id: u16,
+    flags: u16,
+    question: Question,
+    edns: Edns,
+    has_edns: bool,
+    origin: Origin,
+    depth: u8,
+    deadline: Option<Instant>,
+    spare: Mutex<Vec<u8>>,
+    metadata: Mutex<Option<BTreeMap<String, String>>>,
+}
+
+impl Request {
+    /// An empty request to be filled by [`Request::read`]; one such box serves many queries, one after the other.
+    #[must_use]
+    pub fn empty(origin: Origin) -> Box<Self> {
+        Box::new(Self {
+            raw: Vec::new(),
+            id: 0,
+            flags: 0,
+            question: Question::new(Name::root(), Type::NONE, Class::IN),
+            edns: Edns::default(),
+            has_edns: false,
+            origin,
+            depth: 0,
+            deadline: None,
+            spare: Mutex::new(Vec::new()),
+            metadata: Mutex::new(None),
+        })
+    }
+
+    /// A request from the octets of a query.
+    ///
+    /// # Errors
+    /// As [`Request::read`].
+    pub fn parse(message: &[u8], origin: Origin) -> Result<Box<Self>, WireError> {
+        let mut request = Self::empty(origin);
+        request.read(message)?;
+        Ok(request)
+    }
+
+    /// Becomes the query in `message`, whose header has been admitted: one question, few other records. Allocates
+    /// nothing once its buffers have grown.
+    ///
+    /// # Errors
+    /// When the octets are no message with exactly one question. Octets behind the last record are ignored, as by miekg/dns.
+    pub fn read(&mut self, message: &[u8]) -> Result<(), WireError> {
+        self.depth = 0;
+        self.deadline = None;
+        self.has_edns = false;
+        *self.metadata.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.id = read_u16(message, 0).ok_or(WireError::Short)?;
+        self.flags = read_u16(message, 2).ok_or(WireError::Short)?;
+        let at = self.question.name.read_into(message, HEADER)?;
+        let Question { name, lower, qtype, class } = &mut self.question;
+        lower.assign_lower(name);
+        *qtype = Type(read_u16(message, at).ok_or(WireError::Short)?);
+        *class = Class(read_u16(message, at + 2).ok_or(WireError::Short)?);
+        let counts = [6, 8, 10].map(|field| read_u16(message, field).unwrap_or(0));
+        if counts != [0; 3] {
+            self.read_records(message, at + 4, counts)?;
+        }
+        self.raw.clear();
+        self.raw.extend_from_slice(message);
+        Ok(())
+    }
+
+    /// Walks the records behind the question, for the OPT among them.
+    fn read_records(&mut self, message: &[u8], mut at: usize, counts: [u16; 3]) -> Result<(), WireError> {
+        let mut owner = Name::root();
+        for (section, count) in counts.into_iter().enumerate() {
+            for _ in 0..count {
+                at = owner.read_into(message, at)?;
+                let rest = message.get(at..).ok_or(WireError::Short)?;
+                let end = at + 10 + usize::from(read_u16(rest, 8).ok_or(WireError::Short)?);
+                if end > message.len() {
+                    return Err(WireError::Short);
+                }
+                if section == 2 && read_u16(rest, 0) == Some(Type::OPT.0) {
+                    if !self.edns.read(rest) {
+                        return Err(WireError::Opt);
+                    }
+                    self.has_edns = true;
+                }
+                at = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the circumstances of the next query.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// Takes a new client address and time; all else stays as for the query before.
+    pub fn set_arrival(&mut self, peer: SocketAddr, local: SocketAddr, arrival: Instant) {
+        self.origin.peer = peer;
+        self.origin.local = local;
+        self.origin.arrival = arrival;
+    }
+
+    /// The octets as received.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// The id.
+    #[must_use]
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The opcode.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        Opcode(self.flags >> 11 & 0xf)
+    }
+
+    /// The flag bits of the header, see [`flag`].
+    #[must_use]
+    pub const fn flags(&self) -> u16 {
+        self.flags & HEADER_FLAGS
+    }
+
+    /// Whether a flag bit is set.
+    #[must_use]
+    pub const fn has_flag(&self, bit: u16) -> bool {
+        self.flags & bit != 0
+    }
+
+    /// The question.
+    #[must_use]
+    pub const fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The queried name in the client's letters.
+    #[must_use]
+    pub const fn qname(&self) -> &Name {
+        &self.question.name
+    }
+
+    /// The queried type.
+    #[must_use]
+    pub const fn qtype(&self) -> Type {
+        self.question.qtype
+    }
+
+    /// The EDNS of the query.
+    #[must_use]
+    pub const fn edns(&self) -> Option<&Edns> {
+        if self.has_edns { Some(&self.edns) } else { None }
+    }
+
+    /// Whether DNSSEC records are wanted.
+    #[must_use]
+    pub const fn dnssec_ok(&self) -> bool {
+        self.has_edns && self.edns.dnssec_ok()
+    }
+
+    /// Where it came from and how.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.origin.peer
+    }
+
+    /// The most octets that a reply may have (CoreDNS: request.Size): over UDP what the client advertises and at least
+    /// 512, over streams 65,535. DoQ and DoH3 count as UDP.
+    #[must_use]
+    pub const fn reply_limit(&self) -> usize {
+        match self.origin.transport {
+            Transport::Udp | Transport::Https3 | Transport::Quic => {
+                if self.has_edns && self.edns.payload > 512 {
+                    self.edns.payload as usize
+                } else {
+                    512
+                }
+            }
+            Transport::Tcp | Transport::Tls | Transport::Https | Transport::Grpc => 65_535,
+        }
+    }
+
+    /// A copy for a query of one's own: same client, same EDNS, new buffers. Change it with the `set_` methods before use.
+    #[must_use]
+    pub fn derive(&self) -> Box<Self> {
+        Box::new(Self {
+            raw: self.raw.clone(),
+            id: self.id,
+            flags: self.flags,
+            question: self.question.clone(),
+            edns: self.edns.clone(),
+            has_edns: self.has_edns,
+            origin: self.origin.clone(),
+            depth: self.depth,
+            deadline: self.deadline,
+            spare: Mutex::new(Vec::new()),
+            metadata: Mutex::new(self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        })
+    }
+
+    /// Asks for something else.
+    pub fn set_question(&mut self, question: Question) {
+        self.question = question;
+    }
+
+    /// Takes other EDNS, or none.
+    pub fn set_edns(&mut self, edns: Option<Edns>) {
+        self.has_edns = edns.is_some();
+        self.edns = edns.unwrap_or_default();
+    }
+
+    /// Sets or clears a flag bit of the header.
+    pub fn set_flag(&mut self, bit: u16, on: bool) {
+        if on { self.flags |= bit & HEADER_FLAGS } else { self.flags &= !(bit & HEADER_FLAGS) }
+    }
+
+    /// When work for this query is to be given up (plugin `cancel`).
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Sets when work for this query is to be given up.
+    pub const fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// Answers are to be made for another transport: a refresh without a client shows itself as TCP, so untruncated.
+    pub fn set_transport(&mut self, transport: Transport) {
+        self.origin.transport = transport;
+    }
+
+    /// Asks the server from within for `name`, with this query's client and EDNS. None where nothing would be sent, and
+    /// beyond [`MAX_DEPTH`].
+    pub async fn lookup(&self, name: Name, qtype: Type) -> Option<Message> {
+        let upstream = self.origin.site.upstream.as_deref()?;
+        if self.depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut inner = self.derive();
+        inner.depth += 1;
+        inner.question = Question::new(name, qtype, self.question.class);
+        upstream.lookup(inner).await
+    }
+
+    /// A buffer to write a reply into: that of the query before, so that its memory is used again. Empty.
+    #[must_use]
+    pub fn take_buffer(&self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
+        buffer.clear();
+        buffer
+    }
+
+    /// Hands a buffer back for the next query. One that grew over `limit` octets is let go, so that one large reply
+    /// does not hold its memory for ever.
+    pub fn give_buffer(&mut self, buffer: Vec<u8>, limit: usize) {
+        if buffer.capacity() <= limit {
+            *self.spare.get_mut().unwrap_or_else(PoisonError::into_inner) = buffer;
+        }
+    }
+
+    /// Begins to keep metadata for this query; without it [`Request::set_metadata`] does nothing (plugin `metadata`).
+    pub fn keep_metadata(&self) {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(BTreeMap::new);
+    }
+
+    /// Keeps a value under `plugin/label`, if metadata is kept.
+    pub fn set_metadata(&self, label: &str, value: &str) {
+        if let Some(map) = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            map.insert(label.to_owned(), value.to_owned());
+        }
+    }
+
+    /// The value under `plugin/label`.
+    #[must_use]
+    pub fn metadata(&self, label: &str) -> Option<String> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(label).cloned()
+    }
+
+    /// Writes this query for an upstream under another id: header, question, other records, OPT.
+    ///
+    /// # Errors
+    /// When records that came with the query cannot be read.
+    pub fn write_query(&self, id: u16, out: &mut Vec<u8>) -> Result<(), WireError> {
+        out.clear();
+        let counts = [6, 8, 10].map(|field| read_u16(&self.raw, field).unwrap_or(0));
+        if counts[0] != 0 || counts[1] != 0 || counts[2] > u16::from(self.has_edns) {
+            crate::wire::read_plain(&self.raw, out)?;
+            let records = out.split_off(crate::wire::question_end(out));
+            out.truncate(HEADER);
+            self.write_question(out);
+            out.extend_from_slice(&records);
+        } else {
+            out.extend_from_slice(&[0; HEADER]);
+            self.write_question(out);
+        }
+        if self.has_edns {
+            self.edns.write(out);
+        }
+        let additional = read_u16(out, 10).unwrap_or(0) + u16::from(self.has_edns);
+        let fields = [(0, id), (2, self.flags), (4, 1), (10, additional)];
+        for (field, value) in fields {
+            if let Some(room) = out.get_mut(field..field + 2) {
+                room.copy_from_slice(&value.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the question section.
+    pub(crate) fn write_question(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.question.name.as_wire());
+        out.extend_from_slice(&self.question.qtype.0.to_be_bytes());
+        out.extend_from_slice(&self.question.class.0.to_be_bytes());
+    }
+
+    /// Octets of the query as received; for a derived one as it would be sent.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether recursion is desired.
+    #[must_use]
+    pub const fn recursion_desired(&self) -> bool {
+        self.has_flag(flag::RD)
+    }
+}
+
+/// The octets of a name that ends at the first zero label; for callers that hold a slice of a message.
+///
+/// # Errors
+/// When the slice does not begin with an uncompressed name.
+pub fn leading_name(wire: &[u8]) -> Result<&[u8], NameError> {
+    wire.get(..wire_len(wire)?).ok_or(NameError::Short)
+}

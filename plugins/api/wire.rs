@@ -1,0 +1,300 @@
+//! Records in wire form: reading a message, and turning any message into the form that all answers have in here.
+//!
+//! Inside the program a message is *plain*: header, question and records with every name written out, no compression
+//! pointer, no OPT record (EDNS travels beside it, see [`crate::edns`]). So records can be walked, copied and patched
+//! without decoding; compression is put on when a message leaves and does not fit.
+
+use crate::edns::Edns;
+use crate::name::{Name, NameError, wire_len};
+use crate::rr::{Class, Type};
+
+/// Octets of a message header.
+pub const HEADER: usize = 12;
+/// Octets between a record's owner and its rdata: type, class, TTL, length.
+const FIXED: usize = 10;
+
+/// Why octets are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The message ends inside something.
+    #[error("message is cut short")]
+    Short,
+    /// A name in it is none.
+    #[error("bad name: {0}")]
+    Name(#[from] NameError),
+    /// Rdata does not have the shape of its type.
+    #[error("bad rdata")]
+    Rdata,
+    /// More than one OPT record, or one with an owner that is not the root.
+    #[error("bad OPT record")]
+    Opt,
+    /// Octets behind the last record.
+    #[error("trailing octets")]
+    Trailing,
+}
+
+/// The three sections of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// Answer.
+    Answer,
+    /// Authority.
+    Authority,
+    /// Additional.
+    Additional,
+}
+
+/// Reads a big-endian number of two octets.
+#[must_use]
+pub fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
+    let pair = octets.get(at..at + 2)?;
+    Some(u16::from_be_bytes([*pair.first()?, *pair.get(1)?]))
+}
+
+/// Reads a big-endian number of four octets.
+#[must_use]
+pub fn read_u32(octets: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from(read_u16(octets, at)?) << 16 | u32::from(read_u16(octets, at + 2)?))
+}
+
+/// One record of a plain message.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The section it is in.
+    pub section: Section,
+    /// Offset of its owner in the message.
+    pub offset: usize,
+    /// Its owner in wire form.
+    pub owner: &'a [u8],
+    /// Its type.
+    pub rtype: Type,
+    /// Its class.
+    pub class: Class,
+    /// Its TTL in seconds.
+    pub ttl: u32,
+    /// Its rdata, names in it written out.
+    pub rdata: &'a [u8],
+}
+
+impl Record<'_> {
+    /// The owner as a name; the root if it is damaged, which a plain message never has.
+    #[must_use]
+    pub fn owner_name(&self) -> Name {
+        Name::from_wire(self.owner).unwrap_or_else(|_| Name::root())
+    }
+
+    /// Offset of the TTL in the message.
+    #[must_use]
+    pub const fn ttl_offset(&self) -> usize {
+        self.offset + self.owner.len() + 4
+    }
+}
+
+/// Walks the records of a plain message.
+#[derive(Clone)]
+pub struct Records<'a> {
+    message: &'a [u8],
+    at: usize,
+    left: [u16; 3],
+}
+
+impl<'a> Records<'a> {
+    /// All records of a plain message, in their order.
+    #[must_use]
+    pub fn of(message: &'a [u8]) -> Self {
+        let count = |index: usize| read_u16(message, 6 + 2 * index).unwrap_or(0);
+        Self { message, at: question_end(message), left: [count(0), count(1), count(2)] }
+    }
+
+    /// Octets up to the next record; behind the last one the length of the message.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        const SECTIONS: [Section; 3] = [Section::Answer, Section::Authority, Section::Additional];
+        let (left, section) = self.left.iter_mut().zip(SECTIONS).find(|(left, _)| **left > 0)?;
+        *left -= 1;
+        let offset = self.at;
+        let owner_len = wire_len(self.message.get(offset..)?).ok()?;
+        let fixed = offset + owner_len;
+        let start = fixed + FIXED;
+        let end = start + usize::from(read_u16(self.message, fixed + 8)?);
+        self.at = end;
+        Some(Record {
+            section,
+            offset,
+            owner: self.message.get(offset..fixed)?,
+            rtype: Type(read_u16(self.message, fixed)?),
+            class: Class(read_u16(self.message, fixed + 2)?),
+            ttl: read_u32(self.message, fixed + 4)?,
+            rdata: self.message.get(start..end)?,
+        })
+    }
+}
+
+/// Offset behind the question section of a plain message.
+#[must_use]
+pub fn question_end(message: &[u8]) -> usize {
+    let mut at = HEADER;
+    for _ in 0..read_u16(message, 4).unwrap_or(0) {
+        at += message.get(at..).and_then(|rest| wire_len(rest).ok()).unwrap_or(0) + 4;
+    }
+    at
+}
+
+/// What rdata of a type is made of, as far as names and fixed parts matter (RFC 3597 §4: only these may be compressed,
+/// but names are read from compressed form in all of them).
+#[must_use]
+pub fn rdata_shape(rtype: Type) -> &'static [Part] {
+    use Part::{Fixed, Name, Rest, Text};
+    match rtype {
+        Type::NS
+        | Type::CNAME
+        | Type::PTR
+        | Type::MB
+        | Type::MD
+        | Type::MF
+        | Type::MG
+        | Type::MR
+        | Type::DNAME
+        | Type::NSAP_PTR => &[Name],
+        Type::SOA => &[Name, Name, Fixed(20)],
+        Type::MX | Type::AFSDB | Type::RT | Type::KX | Type::LP => &[Fixed(2), Name],
+        Type::MINFO | Type::RP | Type::TALINK => &[Name, Name],
+        Type::PX => &[Fixed(2), Name, Name],
+        Type::SRV => &[Fixed(6), Name],
+        Type::NAPTR => &[Fixed(4), Text, Text, Text, Name],
+        Type::SIG | Type::RRSIG => &[Fixed(18), Name, Rest],
+        Type::NXT | Type::NSEC => &[Name, Rest],
+        Type::SVCB | Type::HTTPS => &[Fixed(2), Name, Rest],
+        Type::A => &[Fixed(4)],
+        Type::AAAA => &[Fixed(16)],
+        _ => &[Rest],
+    }
+}
+
+/// A part of rdata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A domain name.
+    Name,
+    /// That many octets.
+    Fixed(usize),
+    /// A character string with its length octet.
+    Text,
+    /// All that is left.
+    Rest,
+}
+
+/// Whether names in rdata of this type may be compressed when a message leaves (RFC 1035 types, as miekg/dns does).
+#[must_use]
+pub const fn compresses_rdata(rtype: Type) -> bool {
+    matches!(
+        rtype,
+        Type::NS
+            | Type::CNAME
+            | Type::PTR
+            | Type::SOA
+            | Type::MX
+            | Type::MB
+            | Type::MD
+            | Type::MF
+            | Type::MG
+            | Type::MR
+            | Type::MINFO
+            | Type::AFSDB
+            | Type::RT
+    )
+}
+
+/// Turns a message as received into a plain one in `out`, and hands back its EDNS.
+///
+/// Header and question are taken over; several questions are kept. The OPT record is cut out and the additional
+/// count lowered. With more than one OPT the last one counts, as miekg/dns's `IsEdns0`.
+///
+/// # Errors
+/// When the octets are no message. `out` is then unspecified.
+pub fn read_plain(message: &[u8], out: &mut Vec<u8>) -> Result<Option<Edns>, WireError> {
+    out.clear();
+    out.extend_from_slice(message.get(..HEADER).ok_or(WireError::Short)?);
+    let mut at = HEADER;
+    let mut name = Name::root();
+    for _ in 0..read_u16(message, 4).unwrap_or(0) {
+        at = name.read_into(message, at)?;
+        out.extend_from_slice(name.as_wire());
+        out.extend_from_slice(message.get(at..at + 4).ok_or(WireError::Short)?);
+        at += 4;
+    }
+    let mut edns = None;
+    for index in 0..3 {
+        let field = 6 + 2 * index;
+        let written = read_u16(message, field).unwrap_or(0);
+        let mut count = written;
+        for _ in 0..written {
+            let start = out.len();
+            at = copy_record(message, at, &mut name, out)?;
+            if index == 2 && read_u16(out, start + name.as_wire().len()) == Some(Type::OPT.0) {
+                edns = Some(Edns::from_record(out.get(start..).unwrap_or(&[])).ok_or(WireError::Opt)?);
+                out.truncate(start);
+                count -= 1;
+            }
+        }
+        if let Some(room) = out.get_mut(field..field + 2) {
+            room.copy_from_slice(&count.to_be_bytes());
+        }
+    }
+    Ok(edns)
+}
+
+/// Copies one record with its names written out; gives the offset behind it. `name` holds its owner afterwards.
+fn copy_record(message: &[u8], at: usize, name: &mut Name, out: &mut Vec<u8>) -> Result<usize, WireError> {
+    let at = name.read_into(message, at)?;
+    out.extend_from_slice(name.as_wire());
+    let fixed = message.get(at..at + FIXED).ok_or(WireError::Short)?;
+    out.extend_from_slice(fixed);
+    let rtype = Type(read_u16(fixed, 0).unwrap_or(0));
+    let start = out.len();
+    let end = at + FIXED + usize::from(read_u16(fixed, 8).unwrap_or(0));
+    if end > message.len() {
+        return Err(WireError::Short);
+    }
+    // RDLENGTH 0 is legal in updates and in deletions; there is nothing to read then.
+    if end > at + FIXED {
+        copy_rdata(message, (at + FIXED, end), rtype, out)?;
+    }
+    let length = u16::try_from(out.len() - start).map_err(|_| WireError::Rdata)?;
+    if let Some(room) = out.get_mut(start - 2..start) {
+        room.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(end)
+}
+
+/// Copies rdata between the two offsets of a message, names written out.
+fn copy_rdata(message: &[u8], (mut at, end): (usize, usize), rtype: Type, out: &mut Vec<u8>) -> Result<(), WireError> {
+    let mut name = Name::root();
+    for part in rdata_shape(rtype) {
+        let next = match *part {
+            Part::Name => {
+                let next = name.read_into(message, at)?;
+                out.extend_from_slice(name.as_wire());
+                at = next;
+                continue;
+            }
+            Part::Fixed(octets) => at + octets,
+            Part::Text => at + 1 + usize::from(*message.get(at).ok_or(WireError::Rdata)?),
+            Part::Rest => end,
+        };
+        if next > end {
+            return Err(WireError::Rdata);
+        }
+        out.extend_from_slice(message.get(at..next).ok_or(WireError::Rdata)?);
+        at = next;
+    }
+    if at == end { Ok(()) } else { Err(WireError::Rdata) }
+}
