@@ -1,1 +1,32 @@
-//! The Corefile language.
+//! The Corefile language of CoreDNS: text in, server blocks with spans out, or diagnostics in CoreDNS's own words.
+//!
+//! Knows no plugin's name, no DNS server, no runtime. Files and environment are handed in, so that a parse depends on
+//! nothing else. Read in this order: [`parse`] and what it gives ([`Corefile`], [`ServerBlock`], [`Directive`]); the
+//! cursor that set-ups run over a directive ([`Dispenser`]); what goes wrong ([`Diagnostic`], [`render`]).
+
+mod ast;
+mod diagnostic;
+mod dispenser;
+mod environment;
+mod files;
+mod glob;
+mod import;
+mod lexer;
+mod parser;
+mod span;
+mod stream;
+mod suggest;
+mod token;
+
+pub use ast::{Corefile, Directive, Import, ServerBlock};
+pub use diagnostic::{Diagnostic, Kind, Location, Severity, render};
+pub use dispenser::Dispenser;
+pub use environment::{Env, ProcessEnv, substitute};
+pub use files::{DiskFiles, Files, MAX_FILE_BYTES, os_error_text};
+pub use parser::{Input, Options, Rejected, parse};
+pub use span::{Excerpt, FileId, Source, Sources, Span, decode};
+pub use suggest::suggest;
+pub use token::Token;
+
+#[cfg(test)]
+mod tests;
