@@ -9,13 +9,16 @@
 pub mod chain;
 pub mod clock;
 pub mod edns;
+mod go;
 pub mod link;
 pub mod message;
 pub mod metrics;
 pub mod name;
+pub mod property;
 pub mod reply;
 pub mod request;
 pub mod rr;
+pub mod setup;
 pub mod wire;
 pub mod zone;
 
@@ -28,8 +31,10 @@ pub use edns::Edns;
 pub use message::{Message, OwnedRecord, ReplyBuilder, Soa, Srv};
 pub use metrics::Metrics;
 pub use name::{Name, NameError};
+pub use property::{Args, Property, read_block};
 pub use reply::{Error, Outcome, Reply, Response};
 pub use request::{BoxFuture, Origin, Question, Request, Site, Transport, Upstream};
 pub use rr::{Class, Opcode, Rcode, Type, flag};
+pub use setup::{Block, Control, Lifecycle, Linked, Plugin, Process, Settings, Setup};
 pub use wire::{Record, Section, WireError};
 pub use zone::{Fallthrough, Zone, Zones};
