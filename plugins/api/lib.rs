@@ -8,6 +8,7 @@
 
 pub mod chain;
 pub mod clock;
+pub mod dns_metrics;
 pub mod edns;
 mod go;
 pub mod link;
@@ -29,12 +30,12 @@ pub use chain::{Chain, Handler, Next, Rest};
 pub use clock::Clock;
 pub use edns::Edns;
 pub use message::{Message, OwnedRecord, ReplyBuilder, Soa, Srv};
-pub use metrics::Metrics;
+pub use metrics::{Histogram, Metrics};
 pub use name::{Name, NameError};
 pub use property::{Args, Property, read_block};
 pub use reply::{Error, Outcome, Reply, Response};
 pub use request::{BoxFuture, Origin, Question, Request, Site, Transport, Upstream};
 pub use rr::{Class, Opcode, Rcode, Type, flag};
-pub use setup::{Block, Control, Lifecycle, Linked, Plugin, Process, Settings, Setup};
+pub use setup::{Block, Control, Lifecycle, Linked, Plugin, Process, Reloaded, Settings, Setup};
 pub use wire::{Record, Section, WireError};
 pub use zone::{Fallthrough, Zone, Zones};

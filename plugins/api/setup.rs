@@ -40,8 +40,23 @@ pub struct Process {
 pub trait Control: Send + Sync {
     /// Ends the process with status 1 after this line (CoreDNS: log.Fatal, used by `loop`).
     fn fail(&self, message: String);
-    /// Loads the configuration again and swaps it in if it is good; the error text otherwise.
-    fn reload(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Reads the configuration again; one that differs from what runs and is good is swapped in (plugin `reload`).
+    fn reload_if_changed(&self) -> BoxFuture<'_, Reloaded>;
+    /// SHA-512 over the running configuration with all it imports, in hexadecimal.
+    fn configuration_hash(&self) -> String;
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is what runs already, or what failed before.
+    Unchanged,
+    /// It runs now.
+    Done,
+    /// It cannot be read or parsed; what ran goes on. Said at every try.
+    Unparsable(String),
+    /// It could not be set up or started; what ran goes on. Said once for each content.
+    Failed(String),
 }
 
 /// Settings of a server block that belong to the server, not to a handler.
@@ -96,6 +111,9 @@ pub trait Lifecycle: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// The configuration has been swapped in and serves from now on. Before that, a start may still be undone.
+    fn activate(&self) {}
+
     /// The process is about to end; the listeners still answer (`health` waits here in lameduck mode).
     fn before_shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
@@ -118,8 +136,10 @@ pub struct Linked<'a> {
     pub chain: &'a Chain,
     /// The zones of the block.
     pub zones: &'a Zones,
-    /// The listeners of the block, as metrics and logs name them: `dns://:53`.
+    /// The listeners of the block, as metrics and logs name them: `dns://:53`. Plugin instances are shared by all keys of a block.
     pub servers: &'a [Arc<str>],
+    /// The socket addresses of these listeners; port 0 where the system is to choose.
+    pub addresses: &'a [std::net::SocketAddr],
     /// The block's view, empty without one.
     pub view: &'a str,
 }
