@@ -2,15 +2,19 @@
 //!
 //! Knows no plugin's name, no DNS server, no runtime. Files and environment are handed in, so that a parse depends on
 //! nothing else. Read in this order: [`parse`] and what it gives ([`Corefile`], [`ServerBlock`], [`Directive`]); the
-//! cursor that set-ups run over a directive ([`Dispenser`]); what goes wrong ([`Diagnostic`], [`render`]).
+//! cursor that set-ups run over a directive ([`Dispenser`]); what goes wrong ([`Diagnostic`], [`render`]); the keys of
+//! server blocks ([`keys`]); numbers and durations in arguments ([`args`], [`args::go_duration`]).
 
+pub mod args;
 mod ast;
 mod diagnostic;
 mod dispenser;
+mod duration;
 mod environment;
 mod files;
 mod glob;
 mod import;
+pub mod keys;
 mod lexer;
 mod parser;
 mod span;
@@ -28,5 +32,7 @@ pub use span::{Excerpt, FileId, Source, Sources, Span, decode};
 pub use suggest::suggest;
 pub use token::Token;
 
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod tests;
