@@ -38,6 +38,9 @@ fn escape(letter: char) -> String {
 
 /// Whether Go prints a letter as it is: the standard library's own choice, behind a letter so that accents count.
 fn is_visible(letter: char) -> bool {
+    if letter.is_control() {
+        return false;
+    }
     let behind_letter: String = ['a', letter].iter().collect();
     !behind_letter.escape_debug().any(|written| written == '{') || letter == '{'
 }
@@ -116,9 +119,26 @@ fn any_base(text: &str) -> Result<u64, &'static str> {
 
 /// A number with a fraction (`strconv.ParseFloat`, 64 bits). Hexadecimal notation is not known here.
 pub fn go_float(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| message("ParseFloat", text, SYNTAX))?;
+    let is_signed_nan = text.starts_with(['+', '-']) && text.to_ascii_lowercase().ends_with("nan");
+    let plain = if is_signed_nan { None } else { without_separators(text) };
+    let number: Option<f64> = plain.and_then(|plain| plain.parse().ok());
+    let number = number.ok_or_else(|| message("ParseFloat", text, SYNTAX))?;
     let is_overflow = number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit());
     if is_overflow { Err(message("ParseFloat", text, RANGE)) } else { Ok(number) }
+}
+
+/// The number without the `_` that may stand between two digits.
+fn without_separators(text: &str) -> Option<String> {
+    let is_digit = |part: Option<char>| part.is_some_and(|letter| letter.is_ascii_digit());
+    let mut parts = text.split('_');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        if !is_digit(plain.chars().next_back()) || !is_digit(part.chars().next()) {
+            return None;
+        }
+        plain.push_str(part);
+    }
+    Some(plain)
 }
 
 /// A truth value (`strconv.ParseBool`).

@@ -33,6 +33,12 @@ pub use suggest::suggest;
 pub use token::Token;
 
 #[cfg(test)]
+mod args_tests;
+#[cfg(test)]
+mod keys_tests;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod tests;
