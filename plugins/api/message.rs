@@ -4,7 +4,7 @@ use crate::edns::Edns;
 use crate::name::Name;
 use crate::request::Request;
 use crate::rr::{Class, Opcode, Rcode, Type, flag};
-use crate::wire::{HEADER, Record, Records, Section, WireError, question_end, read_plain, read_u16};
+use crate::wire::{HEADER, Record, Records, Section, WireError, question_end, read_plain, read_u16, set_ttls};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A reply in plain form (see [`crate::wire`]): header, question and records, names written out, EDNS beside it.
@@ -150,6 +150,21 @@ impl Message {
                 room.copy_from_slice(&ttl.to_be_bytes());
             }
         }
+    }
+
+    /// Sets the TTL of every record, without allocating.
+    pub fn set_ttls(&mut self, ttl: u32) {
+        let start = question_end(&self.octets);
+        if let Some(records) = self.octets.get_mut(start..) {
+            set_ttls(records, ttl);
+        }
+    }
+
+    /// The records as octets, to be kept and given to [`ReplyBuilder::copy_records`], and how many each section has.
+    #[must_use]
+    pub fn record_octets(&self) -> (&[u8], [u16; 3]) {
+        let counts = [Section::Answer, Section::Authority, Section::Additional].map(|section| self.count(section));
+        (self.octets.get(question_end(&self.octets)..).unwrap_or(&[]), counts)
     }
 
     /// Writes the records anew as `edit` leaves them: for plugins that reorder, drop or change records.
@@ -317,6 +332,16 @@ impl ReplyBuilder {
             }
             _ => self.octets.truncate(start),
         }
+    }
+
+    /// Appends records as [`Message::record_octets`] gave them, all with this TTL. For a builder without records.
+    pub fn copy_records(&mut self, records: &[u8], counts: [u16; 3], ttl: u32) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(records);
+        if let Some(copied) = self.octets.get_mut(start..) {
+            set_ttls(copied, ttl);
+        }
+        self.counts = counts;
     }
 
     /// Appends an A record.

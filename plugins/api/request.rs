@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -131,6 +132,7 @@ pub struct Request {
     origin: Origin,
     depth: u8,
     deadline: Option<Instant>,
+    wants_authenticated: AtomicBool,
     spare: Mutex<Vec<u8>>,
     metadata: Mutex<Option<BTreeMap<String, String>>>,
 }
@@ -149,6 +151,7 @@ impl Request {
             origin,
             depth: 0,
             deadline: None,
+            wants_authenticated: AtomicBool::new(false),
             spare: Mutex::new(Vec::new()),
             metadata: Mutex::new(None),
         })
@@ -172,6 +175,7 @@ impl Request {
     pub fn read(&mut self, message: &[u8]) -> Result<(), WireError> {
         self.depth = 0;
         self.deadline = None;
+        *self.wants_authenticated.get_mut() = false;
         self.has_edns = false;
         *self.metadata.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.id = read_u16(message, 0).ok_or(WireError::Short)?;
@@ -326,6 +330,7 @@ impl Request {
             origin: self.origin.clone(),
             depth: self.depth,
             deadline: self.deadline,
+            wants_authenticated: AtomicBool::new(self.wants_authenticated.load(Ordering::Relaxed)),
             spare: Mutex::new(Vec::new()),
             metadata: Mutex::new(self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         })
@@ -410,6 +415,12 @@ impl Request {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(label).cloned()
     }
 
+    /// Sets AD on this query when it goes to an upstream, so that the reply says whether it was validated (RFC 6840 §5.7).
+    /// The client's own bit stays what it was. (plugin `cache`)
+    pub fn ask_authenticated(&self) {
+        self.wants_authenticated.store(true, Ordering::Relaxed);
+    }
+
     /// Writes this query for an upstream under another id: header, question, other records, OPT.
     ///
     /// # Errors
@@ -431,7 +442,8 @@ impl Request {
             self.edns.write(out);
         }
         let additional = read_u16(out, 10).unwrap_or(0) + u16::from(self.has_edns);
-        let fields = [(0, id), (2, self.flags), (4, 1), (10, additional)];
+        let authenticated = if self.wants_authenticated.load(Ordering::Relaxed) { flag::AD } else { 0 };
+        let fields = [(0, id), (2, self.flags | authenticated), (4, 1), (10, additional)];
         for (field, value) in fields {
             if let Some(room) = out.get_mut(field..field + 2) {
                 room.copy_from_slice(&value.to_be_bytes());

@@ -138,6 +138,18 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// Sets the TTL of all records that a slice of plain octets begins with and is made of.
+pub fn set_ttls(mut records: &mut [u8], ttl: u32) {
+    while let Ok(owner) = wire_len(records) {
+        let Some(length) = read_u16(records, owner + 8) else { return };
+        if let Some(room) = records.get_mut(owner + 4..owner + 8) {
+            room.copy_from_slice(&ttl.to_be_bytes());
+        }
+        let Some((_, rest)) = records.split_at_mut_checked(owner + FIXED + usize::from(length)) else { return };
+        records = rest;
+    }
+}
+
 /// Offset behind the question section of a plain message.
 #[must_use]
 pub fn question_end(message: &[u8]) -> usize {
@@ -236,7 +248,12 @@ pub fn read_plain(message: &[u8], out: &mut Vec<u8>) -> Result<Option<Edns>, Wir
         let field = 6 + 2 * index;
         let written = read_u16(message, field).unwrap_or(0);
         let mut count = written;
-        for _ in 0..written {
+        for done in 0..written {
+            // Counts that promise more than there is are taken as they are (miekg/dns: unpackRRslice).
+            if at >= message.len() {
+                count -= written - done;
+                break;
+            }
             let start = out.len();
             at = copy_record(message, at, &mut name, out)?;
             if index == 2 && read_u16(out, start + name.as_wire().len()) == Some(Type::OPT.0) {
