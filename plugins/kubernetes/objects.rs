@@ -158,12 +158,17 @@ pub(crate) struct Metadata {
     pub(crate) labels: BTreeMap<Box<str>, Box<str>>,
     /// The one annotation that matters.
     #[serde(deserialize_with = "nullable")]
-    annotations: Annotations,
+    pub(crate) annotations: Annotations,
     /// Set while the object is being taken away, RFC 3339.
     pub(crate) deletion_timestamp: Option<Box<str>>,
 }
 
 impl Metadata {
+    /// Returns namespace and name.
+    pub(crate) fn path(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+
     /// Returns a label's value, if there is such a label.
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.labels.get(key).map(AsRef::as_ref)
@@ -178,10 +183,10 @@ impl Metadata {
 /// The annotations that are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-struct Annotations {
+pub(crate) struct Annotations {
     /// See [`CHANGE_TRIGGER`].
     #[serde(rename = "endpoints.kubernetes.io/last-change-trigger-time")]
-    change_trigger: Option<Box<str>>,
+    pub(crate) change_trigger: Option<Box<str>>,
 }
 
 /// A namespace.

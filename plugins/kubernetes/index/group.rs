@@ -1,0 +1,156 @@
+//! What stands under one service name: the service, or the import, and the slices of its endpoints.
+
+use std::sync::Arc;
+
+use plugin_api::Name;
+
+use super::host::Host;
+use crate::kubernetes::objects;
+
+/// The number of a port that stands for "no ports", so that a service without ports still has addresses.
+pub(crate) const NO_PORT: i32 = -1;
+
+/// A port of a service or of a slice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Port {
+    /// Its name, as the API writes it; often empty.
+    pub(crate) name: Box<str>,
+    /// Its protocol, as the API writes it.
+    pub(crate) protocol: Box<str>,
+    /// Its number, or [`NO_PORT`].
+    pub(crate) number: i32,
+}
+
+/// Ports, shared by all who have the same.
+pub(crate) type Ports = Arc<[Port]>;
+
+/// How a service is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// By addresses of its own.
+    Cluster,
+    /// By the addresses of its endpoints.
+    Headless,
+    /// By another name.
+    External,
+}
+
+/// A service or an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// How it is reached.
+    pub(crate) kind: Kind,
+    /// Its own addresses.
+    pub(crate) addresses: Box<[Host]>,
+    /// Its ports.
+    pub(crate) ports: Ports,
+    /// The other name; none for an address in its place, and for what cannot be a name.
+    pub(crate) target: Option<Box<Name>>,
+    /// Addresses and names outside the cluster, if they are kept.
+    pub(crate) external: Option<Box<[Box<str>]>>,
+}
+
+/// What stands under one service name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// Labels of service and namespace in wire form, without the closing zero.
+    pub(crate) key: Box<[u8]>,
+    /// The service or import, if there is one.
+    pub(crate) service: Option<Service>,
+    /// Ids of the slices.
+    pub(super) slices: Box<[u32]>,
+    /// Whether an endpoint label or an address stands in it more than once.
+    pub(super) repeats: bool,
+}
+
+impl Group {
+    /// An empty group.
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self { key: key.into(), service: None, slices: Box::default(), repeats: false }
+    }
+
+    /// Returns the namespace's label in wire form.
+    pub(crate) fn namespace(&self) -> &[u8] {
+        let service = self.key.first().map_or(0, |length| usize::from(*length) + 1);
+        self.key.get(service..).unwrap_or_default()
+    }
+
+    /// Returns the service's label in wire form.
+    pub(crate) fn name(&self) -> &[u8] {
+        let service = self.key.first().map_or(0, |length| usize::from(*length) + 1);
+        self.key.get(..service).unwrap_or_default()
+    }
+}
+
+/// Returns labels in wire form, without the closing zero; none if one is empty or longer than 63 octets.
+pub(super) fn wire_labels(labels: &[&str]) -> Option<Box<[u8]>> {
+    let mut wire = Vec::with_capacity(labels.iter().map(|label| label.len() + 1).sum());
+    for label in labels {
+        wire.push(u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?);
+        wire.extend_from_slice(label.as_bytes());
+    }
+    Some(wire.into())
+}
+
+/// Returns the ports of a service; one that says "none" if there are none.
+pub(super) fn service_ports(ports: &[objects::ServicePort]) -> Vec<Port> {
+    if ports.is_empty() {
+        return vec![Port { name: "".into(), protocol: "".into(), number: NO_PORT }];
+    }
+    import_ports(ports)
+}
+
+/// Returns the ports of an import, which may have none.
+pub(super) fn import_ports(ports: &[objects::ServicePort]) -> Vec<Port> {
+    let port = |port: &objects::ServicePort| Port {
+        name: port.name.clone(),
+        protocol: port.protocol.clone(),
+        number: port.port,
+    };
+    ports.iter().map(port).collect()
+}
+
+impl Service {
+    /// Takes from a Service what DNS needs, external addresses only if they are wanted.
+    pub(super) fn from_service(object: &objects::Service, ports: Ports, keep_external: bool) -> Self {
+        let spec = &object.spec;
+        let single = std::slice::from_ref(&spec.cluster_ip);
+        let texts = if spec.cluster_ips.is_empty() { single } else { &spec.cluster_ips };
+        let kind = match texts.first().map(AsRef::as_ref) {
+            _ if spec.kind.as_ref() == "ExternalName" => Kind::External,
+            Some("None") => Kind::Headless,
+            _ => Kind::Cluster,
+        };
+        let addresses = match kind {
+            Kind::Cluster => texts.iter().filter_map(|text| Host::read(text)).collect(),
+            Kind::Headless | Kind::External => Box::default(),
+        };
+        let target = (kind == Kind::External).then(|| external_target(&spec.external_name)).flatten();
+        let external = keep_external.then(|| external_addresses(object)).filter(|list| !list.is_empty());
+        Self { kind, addresses, ports, target, external }
+    }
+
+    /// Takes from a ServiceImport what DNS needs.
+    pub(super) fn from_import(object: &objects::ServiceImport, ports: Ports) -> Self {
+        let headless = object.spec.kind.as_ref() == "Headless";
+        let addresses = object.spec.ips.iter().filter_map(|text| Host::read(text)).collect();
+        let kind = if headless { Kind::Headless } else { Kind::Cluster };
+        Self { kind, addresses, ports, target: None, external: None }
+    }
+}
+
+/// Returns the name that an ExternalName service leads to; none for an address (CoreDNS: no such name) and for what is
+/// no name.
+fn external_target(text: &str) -> Option<Box<Name>> {
+    if matches!(Host::read(text), Some(host) if host.name().is_some()) {
+        return Name::from_text(text).ok().map(Box::new);
+    }
+    None
+}
+
+/// Returns addresses and names outside the cluster: the owner's, then the load balancers'.
+fn external_addresses(object: &objects::Service) -> Box<[Box<str>]> {
+    let ingress = object.status.load_balancer.ingress.iter();
+    let balancers = ingress.map(|way| if way.ip.is_empty() { way.hostname.clone() } else { way.ip.clone() });
+    object.spec.external_ips.iter().cloned().chain(balancers).collect()
+}

@@ -1,0 +1,198 @@
+//! Some endpoints of a service, packed: one list of addresses, and labels and zones only where there are any.
+
+use std::net::Ipv4Addr;
+
+use super::group::{NO_PORT, Port, Ports};
+use super::host::{Host, LabelText};
+use crate::kubernetes::objects;
+
+/// Texts one behind the other, some of them empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Texts {
+    /// All texts.
+    text: Box<str>,
+    /// Where each ends.
+    ends: Box<[u32]>,
+}
+
+impl Texts {
+    /// Packs texts; none if all are empty.
+    fn pack<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Box<Self>> {
+        let mut all = String::new();
+        let ends = texts.map(|text| {
+            all.push_str(text);
+            u32::try_from(all.len()).unwrap_or(u32::MAX)
+        });
+        let ends = ends.collect();
+        (!all.is_empty()).then(|| Box::new(Self { text: all.into(), ends }))
+    }
+
+    /// Returns one text.
+    fn get(&self, at: usize) -> &str {
+        let end = self.ends.get(at).copied().unwrap_or(0);
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+}
+
+/// The addresses of a slice, one for each address of each ready endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hosts {
+    /// All IPv4 in its only form: the usual case, four octets each.
+    V4(Box<[Ipv4Addr]>),
+    /// Any.
+    Mixed(Box<[Host]>),
+}
+
+/// Some endpoints of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// Its name, unique in its namespace.
+    pub(super) name: Box<str>,
+    /// The group it belongs to.
+    pub(super) group: u32,
+    /// The label of the cluster it came from; empty for our own.
+    pub(crate) cluster: Box<str>,
+    /// The ports of each endpoint.
+    pub(crate) ports: Ports,
+    /// The addresses.
+    hosts: Hosts,
+    /// Labels that do not come from the address.
+    labels: Option<Box<Texts>>,
+    /// Topology zones, in lower case.
+    zones: Option<Box<Texts>>,
+}
+
+/// One endpoint: an address of a slice.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint<'a> {
+    /// Where it is.
+    pub(crate) host: Host,
+    /// Its label where that does not come from the address; empty otherwise.
+    pub(crate) label: &'a str,
+    /// Its topology zone, in lower case; empty if it has none.
+    pub(crate) zone: &'a str,
+}
+
+impl Endpoint<'_> {
+    /// Returns its label below the service's name.
+    pub(crate) fn label(&self) -> LabelText {
+        if self.label.is_empty() {
+            return self.host.label();
+        }
+        let mut label = LabelText::new();
+        label.push(self.label.as_bytes());
+        label
+    }
+}
+
+/// What of a slice is kept besides addresses and ports.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    /// Pod names are labels of endpoints without hostname.
+    pub(super) pod_names: bool,
+    /// Topology zones.
+    pub(super) zones: bool,
+}
+
+impl Slice {
+    /// Takes from an EndpointSlice what DNS needs.
+    pub(super) fn new(object: &objects::EndpointSlice, group: u32, ports: Ports, keep: Keep) -> Self {
+        let ready = || object.endpoints.iter().filter(|endpoint| endpoint.is_ready());
+        // Who has an empty address has none.
+        let each = || {
+            ready().flat_map(|endpoint| endpoint.addresses.iter().filter(|a| !a.is_empty()).map(move |a| (endpoint, a)))
+        };
+        let label = |endpoint: &objects::Endpoint| {
+            let pod = &endpoint.target_ref.name;
+            if endpoint.hostname.is_empty() && keep.pod_names && pod.len() < 64 {
+                return pod.clone();
+            }
+            endpoint.hostname.clone()
+        };
+        let labels: Vec<Box<str>> = each().map(|(endpoint, _)| label(endpoint)).collect();
+        let zones: Vec<String> = if keep.zones {
+            each().map(|(endpoint, _)| endpoint.zone.to_ascii_lowercase()).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            name: object.metadata.name.clone(),
+            group,
+            cluster: object.metadata.label(objects::SOURCE_CLUSTER).unwrap_or_default().into(),
+            ports,
+            hosts: pack_hosts(each().filter_map(|(_, address)| Host::read(address)).collect()),
+            labels: Texts::pack(labels.iter().map(AsRef::as_ref)),
+            zones: Texts::pack(zones.iter().map(AsRef::as_ref)),
+        }
+    }
+
+    /// Returns how many endpoints there are.
+    pub(crate) fn len(&self) -> usize {
+        match &self.hosts {
+            Hosts::V4(hosts) => hosts.len(),
+            Hosts::Mixed(hosts) => hosts.len(),
+        }
+    }
+
+    /// Returns the endpoints in the order of the API.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'_>> {
+        let (v4, mixed): (&[Ipv4Addr], &[Host]) = match &self.hosts {
+            Hosts::V4(hosts) => (hosts, &[]),
+            Hosts::Mixed(hosts) => (&[], hosts),
+        };
+        let hosts = v4.iter().map(|address| Host::V4(*address)).chain(mixed.iter().cloned());
+        hosts.enumerate().map(|(at, host)| self.endpoint(at, host))
+    }
+
+    /// Returns the endpoints with this label, given in lower case.
+    pub(crate) fn labelled<'a>(&'a self, label: &'a [u8]) -> impl Iterator<Item = Endpoint<'a>> + 'a {
+        let address = parse_dashed(label);
+        self.endpoints().filter(move |endpoint| match (&endpoint.host, address) {
+            (Host::V4(host), address) if endpoint.label.is_empty() => address == Some(*host),
+            (host, _) if endpoint.label.is_empty() => host.label().as_bytes().eq_ignore_ascii_case(label),
+            _ => endpoint.label.as_bytes().eq_ignore_ascii_case(label),
+        })
+    }
+
+    /// Returns one endpoint.
+    fn endpoint(&self, at: usize, host: Host) -> Endpoint<'_> {
+        Endpoint {
+            host,
+            label: self.labels.as_deref().map_or("", |texts| texts.get(at)),
+            zone: self.zones.as_deref().map_or("", |texts| texts.get(at)),
+        }
+    }
+}
+
+/// Reads `10-0-0-1` as the only label that an IPv4 address has.
+fn parse_dashed(label: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 15];
+    let text = octets.get_mut(..label.len())?;
+    text.copy_from_slice(label);
+    text.iter_mut().filter(|octet| **octet == b'-').for_each(|dash| *dash = b'.');
+    let dots = !label.contains(&b'.');
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|_| dots)
+}
+
+/// Packs addresses as tightly as they allow.
+fn pack_hosts(hosts: Vec<Host>) -> Hosts {
+    let v4 = hosts.iter().map(|host| if let Host::V4(address) = host { Some(*address) } else { None });
+    match v4.collect() {
+        Some(addresses) => Hosts::V4(addresses),
+        None => Hosts::Mixed(hosts.into()),
+    }
+}
+
+/// Returns the ports of a slice; one that says "none" if there are none.
+pub(super) fn slice_ports(ports: &[objects::EndpointPort]) -> Vec<Port> {
+    if ports.is_empty() {
+        return vec![Port { name: "".into(), protocol: "".into(), number: NO_PORT }];
+    }
+    let port = |port: &objects::EndpointPort| Port {
+        name: port.name.clone(),
+        protocol: port.protocol.clone(),
+        number: port.port.unwrap_or(NO_PORT),
+    };
+    ports.iter().map(port).collect()
+}

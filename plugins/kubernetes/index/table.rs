@@ -1,0 +1,163 @@
+//! Hash tables and object stores that are copied where they change and shared elsewhere. Know nothing of what they hold.
+//!
+//! A change copies one shard of some hundred entries and the path to it, and only if a snapshot still shares them; so a
+//! snapshot costs as many reference counts as there are paths, and a burst of changes between two snapshots costs no more
+//! copies than one.
+
+use std::iter;
+use std::sync::Arc;
+
+/// Branches at each of the two levels of a [`Table`]: 1,024 shards, 150 entries each at 150,000 endpoints.
+const BRANCHES: usize = 32;
+/// Slots in one chunk of a [`Store`].
+const CHUNK: usize = 128;
+
+/// Entries with equal hash bits, sorted: the upper half is hash, the lower half is an id.
+type Shard = Arc<[u64]>;
+
+/// A multi-map from hashes to ids; whoever looks something up compares what the ids stand for.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// Shards of shards, by the upper bits of the hash.
+    branches: [Arc<[Shard; BRANCHES]>; BRANCHES],
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let shard: Shard = Arc::new([]);
+        let branch = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
+        Self { branches: std::array::from_fn(|_| Arc::clone(&branch)) }
+    }
+}
+
+/// Returns branch, shard and the part of the entry that a hash gives.
+const fn place(hash: u64) -> (usize, usize, u64) {
+    ((hash >> 59) as usize % BRANCHES, (hash >> 54) as usize % BRANCHES, (hash << 10) >> 32 << 32)
+}
+
+impl Table {
+    /// Returns the ids entered under this hash, and seldom others.
+    #[expect(clippy::cast_possible_truncation, reason = "the id is the lower half")]
+    pub(super) fn ids(&self, hash: u64) -> impl Iterator<Item = u32> + Clone + '_ {
+        let (branch, shard, key) = place(hash);
+        let shard = self.branches.get(branch).and_then(|branch| branch.get(shard)).map_or(&[][..], |shard| shard);
+        let from = shard.partition_point(|entry| *entry < key);
+        let found = shard.get(from..).unwrap_or_default().iter();
+        found.take_while(move |entry| **entry >> 32 == key >> 32).map(|entry| *entry as u32)
+    }
+
+    /// Enters an id under a hash, once.
+    pub(super) fn insert(&mut self, hash: u64, id: u32) {
+        self.change(hash, id, |shard, at, entry| {
+            let (before, after) = shard.split_at_checked(at)?;
+            (after.first() != Some(&entry))
+                .then(|| before.iter().copied().chain(iter::once(entry)).chain(after.iter().copied()).collect())
+        });
+    }
+
+    /// Takes an id away from a hash.
+    pub(super) fn remove(&mut self, hash: u64, id: u32) {
+        self.change(hash, id, |shard, at, entry| {
+            let (before, after) = shard.split_at_checked(at)?;
+            let (first, after) = after.split_first()?;
+            (*first == entry).then(|| before.iter().chain(after).copied().collect())
+        });
+    }
+
+    /// Replaces a shard by what `edit` makes of it, given the place of the entry in it.
+    fn change(&mut self, hash: u64, id: u32, edit: impl Fn(&[u64], usize, u64) -> Option<Shard>) {
+        let (branch, shard, key) = place(hash);
+        let entry = key | u64::from(id);
+        let old = self.branches.get(branch).and_then(|branch| branch.get(shard));
+        let Some(new) = old.and_then(|old| edit(old, old.partition_point(|other| *other < entry), entry)) else {
+            return;
+        };
+        if let Some(slot) = self.branches.get_mut(branch).and_then(|branch| Arc::make_mut(branch).get_mut(shard)) {
+            *slot = new;
+        }
+    }
+}
+
+/// Objects by id.
+#[derive(Debug)]
+pub(super) struct Store<T> {
+    /// The objects; an id is chunk number times [`CHUNK`] plus slot.
+    chunks: Vec<Arc<[Option<Arc<T>>; CHUNK]>>,
+}
+
+impl<T> Default for Store<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new() }
+    }
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self { chunks: self.chunks.clone() }
+    }
+}
+
+impl<T> Store<T> {
+    /// Returns the object with this id.
+    pub(super) fn get(&self, id: u32) -> Option<&Arc<T>> {
+        self.chunks.get(id as usize / CHUNK)?.get(id as usize % CHUNK)?.as_ref()
+    }
+
+    /// Puts an object in its place, or nothing.
+    pub(super) fn set(&mut self, id: u32, object: Option<Arc<T>>) {
+        while self.chunks.len() <= id as usize / CHUNK {
+            self.chunks.push(Arc::new(std::array::from_fn(|_| None)));
+        }
+        let chunk = self.chunks.get_mut(id as usize / CHUNK).map(Arc::make_mut);
+        if let Some(slot) = chunk.and_then(|chunk| chunk.get_mut(id as usize % CHUNK)) {
+            *slot = object;
+        }
+    }
+
+    /// Returns all objects with their ids, in the order of the ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Arc<T>)> {
+        (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter())).filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
+    }
+}
+
+/// Hands out ids and remembers which of them the current list has named.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    /// Whether the current list has named the object, by id.
+    named: Vec<bool>,
+    /// Ids that are free to be used again.
+    free: Vec<u32>,
+}
+
+impl Ids {
+    /// Returns an unused id.
+    pub(super) fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.named.push(false);
+            u32::try_from(self.named.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// Gives an id back.
+    pub(super) fn give(&mut self, id: u32) {
+        self.name(id, false);
+        self.free.push(id);
+    }
+
+    /// Notes whether the current list has named the object.
+    pub(super) fn name(&mut self, id: u32, named: bool) {
+        if let Some(slot) = self.named.get_mut(id as usize) {
+            *slot = named;
+        }
+    }
+
+    /// Says whether the current list has named the object.
+    pub(super) fn is_named(&self, id: u32) -> bool {
+        self.named.get(id as usize).copied().unwrap_or(false)
+    }
+
+    /// Begins a list: nothing is named yet.
+    pub(super) fn forget_names(&mut self) {
+        self.named.fill(false);
+    }
+}

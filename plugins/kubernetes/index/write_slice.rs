@@ -1,0 +1,181 @@
+//! How slices change the picture. Every function says whether an answer may differ.
+
+use std::sync::Arc;
+
+use super::group::{Group, wire_labels};
+use super::slice::{Keep, Slice, slice_ports};
+use super::{Index, MAX_NAME, Realm};
+use crate::kubernetes::objects;
+
+/// The hashes under which a slice is found.
+struct SliceHashes {
+    /// Of its addresses, sorted, each once.
+    addresses: Vec<u64>,
+    /// Of its labels, sorted, each once.
+    labels: Vec<u64>,
+}
+
+/// Sorts hashes and leaves each once.
+fn distinct(hashes: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut hashes: Vec<u64> = hashes.collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// Returns what is in the first sorted list and not in the second.
+fn missing<'a>(from: &'a [u64], other: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+    from.iter().copied().filter(|hash| other.binary_search(hash).is_err())
+}
+
+impl Index {
+    /// Returns a slice and its id.
+    fn slice(&self, realm: Realm, namespace: &str, name: &str) -> Option<(u32, Arc<Slice>)> {
+        let services = self.next.realm(realm);
+        let mut ids = services.slice_ids.ids(self.next.hash_pair(namespace, name));
+        ids.find_map(|id| {
+            let slice = services.slices.get(id).filter(|slice| *slice.name == *name)?;
+            let group = services.groups.get(slice.group)?;
+            (group.namespace().get(1..) == Some(namespace.as_bytes())).then(|| (id, Arc::clone(slice)))
+        })
+    }
+
+    /// Takes a slice. One that names no service is as if it were not there (CoreDNS keeps it and then cannot answer a
+    /// PTR query for its addresses at all).
+    pub(super) fn apply_slice(&mut self, realm: Realm, object: &objects::EndpointSlice) -> bool {
+        let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
+        let label = match realm {
+            Realm::Own => objects::SERVICE_NAME,
+            Realm::Imported => objects::IMPORT_NAME,
+        };
+        let service = object.metadata.label(label).unwrap_or_default();
+        let key = wire_labels(&[service, namespace]).filter(|_| name.len() <= MAX_NAME);
+        let Some(key) = key else { return self.delete_slice(realm, namespace, name) };
+        let old = self.slice(realm, namespace, name);
+        let Some((group, _)) = self.group_for(realm, &key, true) else { return false };
+        let ports = self.share_ports(&slice_ports(&object.ports));
+        let keep =
+            Keep { pod_names: self.options.endpoint_pod_names, zones: self.options.zonal && realm == Realm::Own };
+        let new = Slice::new(object, group, ports, keep);
+        let id = old.as_ref().map_or_else(|| self.add_slice(realm, namespace, name), |(id, _)| *id);
+        self.ids(realm).slices.name(id, true);
+        if old.as_ref().is_some_and(|(_, old)| **old == new) {
+            return false;
+        }
+        self.move_slice(realm, id, old.as_ref().map(|(_, old)| &**old), Some(&new));
+        self.next.realm_mut(realm).slices.set(id, Some(Arc::new(new)));
+        true
+    }
+
+    /// Gives a new slice its id.
+    fn add_slice(&mut self, realm: Realm, namespace: &str, name: &str) -> u32 {
+        let id = self.ids(realm).slices.take();
+        let hash = self.next.hash_pair(namespace, name);
+        self.next.realm_mut(realm).slice_ids.insert(hash, id);
+        id
+    }
+
+    /// Takes a slice away.
+    pub(super) fn delete_slice(&mut self, realm: Realm, namespace: &str, name: &str) -> bool {
+        let Some((id, old)) = self.slice(realm, namespace, name) else { return false };
+        let hash = self.next.hash_pair(namespace, name);
+        self.move_slice(realm, id, Some(&old), None);
+        let services = self.next.realm_mut(realm);
+        services.slice_ids.remove(hash, id);
+        services.slices.set(id, None);
+        self.ids(realm).slices.give(id);
+        true
+    }
+
+    /// Takes away slices that the list did not name.
+    pub(super) fn sweep_slices(&mut self, realm: Realm) -> bool {
+        let services = self.next.realm(realm);
+        let held: Vec<(u32, Box<str>, Arc<Group>)> = services
+            .slices
+            .iter()
+            .filter_map(|(id, slice)| Some((id, slice.name.clone(), Arc::clone(services.groups.get(slice.group)?))))
+            .collect();
+        let mut changed = false;
+        for (id, name, group) in held {
+            if !self.ids(realm).slices.is_named(id) {
+                let namespace = group.namespace().get(1..).and_then(|name| std::str::from_utf8(name).ok());
+                changed |= self.delete_slice(realm, namespace.unwrap_or_default(), &name);
+            }
+        }
+        changed
+    }
+
+    /// Enters a slice under the addresses, labels and group of its new form instead of its old one.
+    fn move_slice(&mut self, realm: Realm, id: u32, old: Option<&Slice>, new: Option<&Slice>) {
+        let before = self.slice_hashes(realm, old);
+        let after = self.slice_hashes(realm, new);
+        let labels = &mut self.next.realm_mut(realm).by_label;
+        missing(&before.labels, &after.labels).for_each(|hash| labels.remove(hash, id));
+        missing(&after.labels, &before.labels).for_each(|hash| labels.insert(hash, id));
+        let addresses = &mut self.next.by_address;
+        missing(&before.addresses, &after.addresses).for_each(|hash| addresses.remove(hash, id));
+        missing(&after.addresses, &before.addresses).for_each(|hash| addresses.insert(hash, id));
+        let (from, to) = (old.map(|slice| slice.group), new.map(|slice| slice.group));
+        if let Some(group) = to {
+            self.dirty.insert((realm, group));
+            self.edit_slices(realm, group, |slices| {
+                if !slices.contains(&id) {
+                    slices.push(id);
+                }
+            });
+        }
+        if let Some(group) = from.filter(|_| from != to) {
+            self.dirty.insert((realm, group));
+            self.edit_slices(realm, group, |slices| slices.retain(|slice| *slice != id));
+        }
+    }
+
+    /// Changes the slices of a group.
+    fn edit_slices(&mut self, realm: Realm, id: u32, edit: impl FnOnce(&mut Vec<u32>)) {
+        let Some(group) = self.next.realm(realm).groups.get(id).cloned() else { return };
+        let mut slices = group.slices.to_vec();
+        edit(&mut slices);
+        if *slices != *group.slices {
+            self.put_group(realm, id, Group { slices: slices.into(), ..Group::clone(&group) });
+        }
+    }
+
+    /// Returns the hashes under which a slice is found; imported ones are not found by address.
+    fn slice_hashes(&self, realm: Realm, slice: Option<&Slice>) -> SliceHashes {
+        let endpoints =
+            || slice.iter().flat_map(|slice| slice.endpoints().map(move |endpoint| (slice.group, endpoint)));
+        let addresses = endpoints().filter_map(|(_, endpoint)| endpoint.host.canonical());
+        let labels =
+            endpoints().map(|(group, endpoint)| self.next.hash_label(group, endpoint.label().into_lower().as_bytes()));
+        SliceHashes {
+            addresses: distinct(
+                addresses.filter(|_| realm == Realm::Own).map(|address| self.next.hash_address(address)),
+            ),
+            labels: distinct(labels),
+        }
+    }
+
+    /// Finds out whether a label or an address stands in a group more than once.
+    pub(super) fn find_repeats(&mut self, realm: Realm, id: u32) {
+        let Some(group) = self.next.realm(realm).groups.get(id).cloned() else { return };
+        let mut labels = Vec::new();
+        let mut hosts = Vec::new();
+        for slice in self.next.slices(realm, &group) {
+            for endpoint in slice.endpoints() {
+                labels.push(
+                    self.next
+                        .hash_pair(&slice.cluster, &String::from_utf8_lossy(endpoint.label().into_lower().as_bytes())),
+                );
+                hosts.push(endpoint.host.canonical().map_or(0, |address| self.next.hash_address(address)));
+            }
+        }
+        let has_twin = |hashes: &mut Vec<u64>| {
+            hashes.sort_unstable();
+            hashes.windows(2).any(|pair| pair.first() == pair.last())
+        };
+        let repeats = has_twin(&mut labels) || has_twin(&mut hosts);
+        if repeats != group.repeats {
+            self.put_group(realm, id, Group { repeats, ..Group::clone(&group) });
+        }
+    }
+}
