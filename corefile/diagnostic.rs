@@ -17,7 +17,7 @@ pub enum Severity {
 /// The shape of the first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `FILE:LINE - Error during parsing: MESSAGE`.
+    /// `FILE:LINE - Error during parsing: MESSAGE`; of a warning, `FILE:LINE - MESSAGE`.
     Parsing,
     /// `FILE:LINE - Syntax error: MESSAGE`.
     Syntax,
@@ -127,6 +127,7 @@ impl fmt::Display for Diagnostic {
         }
         if let Some(Location { file, line, .. }) = &self.location {
             match self.kind {
+                Kind::Parsing if self.severity == Severity::Warning => write!(f, "{file}:{line} - ")?,
                 Kind::Parsing => write!(f, "{file}:{line} - Error during parsing: ")?,
                 Kind::Syntax => write!(f, "{file}:{line} - Syntax error: ")?,
                 Kind::Plain => (),

@@ -3,7 +3,7 @@
 //! Snippets take no arguments: CoreDNS's dialect has no `{args.0}`. Files are read once per parse, however often they
 //! are imported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::files::{absolute, directory, os_error_text};
 use crate::glob;
 use crate::lexer;
 use crate::parser::{MAX_TOKENS, Parser};
-use crate::span::decode;
+use crate::span::{FileId, decode};
 use crate::token::Token;
 
 /// Snippets put in per parse at most, counted in total (CoreDNS's `maxSnippetExpansions`).
@@ -23,9 +23,6 @@ const MAX_SNIPPETS: usize = 10_000;
 /// File imports per parse at most, counted in total (CoreDNS's `maxFileExpansions`).
 const MAX_FILES: usize = 100_000;
 
-/// Warnings of one Corefile at most; an import that is reached many times would repeat itself.
-const MAX_WARNINGS: usize = 100;
-
 /// What one parse remembers of its imports.
 #[derive(Default)]
 pub(crate) struct Importer {
@@ -33,8 +30,11 @@ pub(crate) struct Importer {
     snippets: usize,
     /// File imports so far.
     files: usize,
-    /// The matches of the patterns looked at so far.
-    matches: HashMap<String, Arc<[String]>>,
+    /// What each argument in each file stands for, so that a cycle costs little until its limit. Together not more
+    /// than the tokens put in.
+    arguments: HashMap<(FileId, Arc<str>), Arc<[Token]>>,
+    /// The patterns looked at so far.
+    patterns: HashSet<String>,
     /// The tokens of the files read so far, by absolute path.
     tokens: HashMap<String, Arc<[Token]>>,
 }
@@ -80,27 +80,43 @@ impl Parser<'_> {
             return Err(self.err(format!("maximum file import depth ({MAX_SNIPPETS}) exceeded")));
         }
         self.importer.files += 1;
+        let key = (argument.file, Arc::clone(&argument.text));
+        if let Some(tokens) = self.importer.arguments.get(&key) {
+            return Ok(Arc::clone(tokens));
+        }
+        let mut tokens = Vec::new();
+        for path in self.matching(argument)? {
+            tokens.extend_from_slice(&self.file_tokens(&path)?);
+            if tokens.len() > MAX_TOKENS {
+                return Err(self.too_many_tokens());
+            }
+        }
+        let tokens: Arc<[Token]> = Arc::from(tokens);
+        self.importer.arguments.insert(key, Arc::clone(&tokens));
+        Ok(tokens)
+    }
+
+    /// The files that an argument names. A pattern may match nothing, with a warning; a plain path must exist.
+    fn matching(&mut self, argument: &Token) -> Result<Vec<String>, Diagnostic> {
         let pattern = self.absolute_pattern(argument)?;
         let (stars, marks) = (pattern.matches('*').count(), pattern.matches('?').count());
         if stars > 1 || marks > 1 || (pattern.contains('[') && pattern.contains(']')) {
             let message = format!("Glob pattern may only contain one wildcard (*), but has others: {pattern}");
             return Err(self.err(message));
         }
-        let paths = self.matching(&pattern, argument)?;
+        let paths = glob::glob(&pattern, self.options.files)
+            .map_err(|bad| self.err(format!("Failed to use import pattern {argument}: {bad}")))?;
+        if glob::is_pattern(&pattern) && self.importer.patterns.insert(pattern.clone()) {
+            self.imports.push(Import::Glob(pattern.clone()));
+        }
         if paths.is_empty() {
-            self.nothing_found(&pattern, argument)?;
-        }
-        if let [path] = &*paths {
-            return self.file_tokens(path);
-        }
-        let mut tokens = Vec::new();
-        for path in paths.iter() {
-            tokens.extend_from_slice(&self.file_tokens(path)?);
-            if tokens.len() > MAX_TOKENS {
-                return Err(self.too_many_tokens());
+            if !pattern.contains(['*', '?', '[', ']']) {
+                return Err(self.err(format!("File to import not found: {argument}")));
             }
+            let warning = self.err(format!("No files matching import glob pattern: {argument}"));
+            self.warn(Some(Diagnostic { kind: Kind::Plain, ..warning }.into_warning()));
         }
-        Ok(Arc::from(tokens))
+        Ok(paths)
     }
 
     /// The argument as an absolute path: a relative one starts beside the file in which it is written.
@@ -115,33 +131,6 @@ impl Parser<'_> {
         })?;
         let directory = directory(&absolute(&importer, &base));
         Ok(absolute(argument, Path::new(&directory)))
-    }
-
-    /// The files that an absolute pattern matches, looked up once.
-    fn matching(&mut self, pattern: &str, argument: &Token) -> Result<Arc<[String]>, Diagnostic> {
-        if let Some(paths) = self.importer.matches.get(pattern) {
-            return Ok(Arc::clone(paths));
-        }
-        let found = glob::glob(pattern, self.options.files);
-        let found = found.map_err(|bad| self.err(format!("Failed to use import pattern {argument}: {bad}")))?;
-        let paths: Arc<[String]> = Arc::from(found);
-        self.importer.matches.insert(pattern.to_owned(), Arc::clone(&paths));
-        if glob::is_pattern(pattern) {
-            self.imports.push(Import::Glob(pattern.to_owned()));
-        }
-        Ok(paths)
-    }
-
-    /// A pattern may match nothing, with a warning; a plain path must exist.
-    fn nothing_found(&mut self, pattern: &str, argument: &Token) -> Result<(), Diagnostic> {
-        if !pattern.contains(['*', '?', '[', ']']) {
-            return Err(self.err(format!("File to import not found: {argument}")));
-        }
-        if self.warnings.len() < MAX_WARNINGS {
-            let warning = self.err(format!("No files matching import glob pattern: {argument}"));
-            self.warnings.push(Diagnostic { kind: Kind::Plain, ..warning }.into_warning());
-        }
-        Ok(())
     }
 
     /// The tokens of one file, read once.

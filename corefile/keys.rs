@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use crate::args::go_quote;
 use crate::ast::ServerBlock;
-use crate::diagnostic::{Diagnostic, Kind, Location};
+use crate::diagnostic::Diagnostic;
+use crate::parser::location;
 use crate::span::Sources;
 
 /// Bytes of a zone in a key at most, in presentation form.
@@ -111,9 +112,7 @@ pub fn inspect(
             match normalize(key, dns_port) {
                 Ok(zones) => keys.extend(zones),
                 Err(message) => {
-                    let location = Location { file: sources.name(key.file), line: key.line, span: Some(key.span) };
-                    let plain =
-                        Diagnostic { location: Some(location), kind: Kind::Plain, ..Diagnostic::plain(message) };
+                    let plain = Diagnostic { location: Some(location(key, sources)), ..Diagnostic::plain(message) };
                     failures.push(explain(key, plain).with_prefix("error inspecting server blocks"));
                 }
             }

@@ -16,7 +16,9 @@ mod glob;
 mod import;
 pub mod keys;
 mod lexer;
+mod oddities;
 mod parser;
+mod snippet;
 mod span;
 mod stream;
 mod suggest;
@@ -33,7 +35,12 @@ pub use suggest::suggest;
 pub use token::Token;
 
 #[cfg(test)]
+extern crate self as corefile;
+
+#[cfg(test)]
 mod args_tests;
+#[cfg(test)]
+mod exercise;
 #[cfg(test)]
 mod keys_tests;
 #[cfg(test)]

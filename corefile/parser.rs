@@ -12,6 +12,8 @@ use crate::environment::{Env, substitute};
 use crate::files::Files;
 use crate::import::Importer;
 use crate::lexer;
+use crate::oddities::oddities;
+use crate::snippet::snippet_name;
 use crate::span::{FileId, Sources, decode};
 use crate::stream::Stream;
 use crate::suggest::suggest;
@@ -19,6 +21,9 @@ use crate::token::Token;
 
 /// Tokens of a Corefile with all imports at most, about 50 MB; the largest known real one has some thousand.
 pub(crate) const MAX_TOKENS: usize = 1 << 20;
+
+/// Warnings of one Corefile at most; an import that is reached many times would repeat itself.
+const MAX_WARNINGS: usize = 100;
 
 /// Diagnostics of one Corefile at most; nobody reads more.
 const MAX_DIAGNOSTICS: usize = 50;
@@ -101,13 +106,13 @@ pub(crate) struct Parser<'a> {
     /// Errors after which parsing went on.
     diagnostics: Vec<Diagnostic>,
     /// Warnings so far.
-    pub(crate) warnings: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     /// Imported files and patterns so far.
     pub(crate) imports: Vec<Import>,
 }
 
 /// An error after which parsing cannot go on.
-type Parsed<T> = Result<T, Diagnostic>;
+pub(crate) type Parsed<T> = Result<T, Diagnostic>;
 
 /// The directives of a block under construction, found by name.
 #[derive(Default)]
@@ -139,25 +144,28 @@ impl Parser<'_> {
         }
         while self.stream.next() {
             match self.block() {
-                Ok(block) if block.keys.is_empty() => (),
-                Ok(block) => blocks.push(block),
+                Ok(block) => blocks.extend(block),
                 Err(failure) => return (blocks, Some(failure)),
             }
         }
+        self.warnings.extend(oddities(&blocks, &self.sources));
         (blocks, None)
     }
 
-    /// One server block, or one snippet, which gives a block without keys.
-    fn block(&mut self) -> Parsed<ServerBlock> {
+    /// One server block; `None` for a snippet, and for a block without keys, which CoreDNS drops without a word.
+    fn block(&mut self) -> Parsed<Option<ServerBlock>> {
         let (keys, is_at_end) = self.keys()?;
         if is_at_end {
-            return Ok(ServerBlock { keys, directives: Vec::new() });
+            return Ok(Some(ServerBlock { keys, directives: Vec::new() }).filter(|block| !block.keys.is_empty()));
         }
         if let Some(name) = snippet_name(&keys) {
             self.snippet(name)?;
-            return Ok(ServerBlock { keys: Vec::new(), directives: Vec::new() });
+            return Ok(None);
         }
-        Ok(ServerBlock { keys, directives: self.block_contents()? })
+        let nameless = keys.is_empty().then(|| self.err("a server block without a zone is left out").into_warning());
+        let directives = self.block_contents()?;
+        self.warn(nameless);
+        Ok(Some(ServerBlock { keys, directives }).filter(|block| !block.keys.is_empty()))
     }
 
     /// The keys up to `{` or the end of the line, and whether the file ended with them.
@@ -192,23 +200,29 @@ impl Parser<'_> {
 
     /// What follows the keys: directives in braces, or up to the end of the file without.
     fn block_contents(&mut self) -> Parsed<Vec<Directive>> {
-        let is_braced = self.stream.val() == "{";
-        if !is_braced {
+        let opening = self.stream.token().filter(|token| *token == "{").cloned();
+        let Some(opening) = opening else {
             self.stream.back();
-        }
-        let directives = self.directives()?;
-        if is_braced && self.stream.val() != "}" {
+            return Ok(self.directives()?.0);
+        };
+        let (directives, is_closed) = self.directives()?;
+        if self.stream.val() != "}" {
             return Err(self.missing_brace());
+        }
+        if !is_closed {
+            // CoreDNS looks only at the last word of the file, which may be the brace of a directive.
+            let warning = Diagnostic::parsing(location(&opening, &self.sources), "this brace is never closed");
+            self.warn(Some(warning.into_warning()));
         }
         Ok(directives)
     }
 
-    /// Directives up to `}` or the end of the file.
-    fn directives(&mut self) -> Parsed<Vec<Directive>> {
+    /// Directives up to `}` or the end of the file, and whether there was a `}`.
+    fn directives(&mut self) -> Parsed<(Vec<Directive>, bool)> {
         let mut collected = Collected::default();
         while self.stream.next() {
             match self.stream.val() {
-                "}" => break,
+                "}" => return Ok((collected.list, true)),
                 "import" => {
                     self.import()?;
                     self.stream.back();
@@ -216,7 +230,7 @@ impl Parser<'_> {
                 _ => self.directive(&mut collected)?,
             }
         }
-        Ok(collected.list)
+        Ok((collected.list, false))
     }
 
     /// One directive: the rest of its line, and its block if one is opened there.
@@ -253,52 +267,6 @@ impl Parser<'_> {
         if depth > 0 { Err(self.eof_err()) } else { Ok(()) }
     }
 
-    /// Keeps the tokens of a snippet's body under its name.
-    fn snippet(&mut self, name: String) -> Parsed<()> {
-        if self.snippets.contains_key(&name) {
-            return Err(self.err(format!("redeclaration of previously declared snippet {name}")));
-        }
-        let body = self.snippet_body()?;
-        if self.imports_itself(&name, &body) {
-            return Err(self.snippet_limit());
-        }
-        self.snippets.insert(name, Arc::from(body));
-        Ok(())
-    }
-
-    /// The tokens between the braces of a snippet.
-    fn snippet_body(&mut self) -> Parsed<Vec<Token>> {
-        if self.stream.val() != "{" {
-            return Err(Diagnostic::syntax(self.location(), self.stream.val(), "{"));
-        }
-        let mut body = Vec::new();
-        let mut depth = 1_usize;
-        while self.stream.next() {
-            match self.stream.val() {
-                "}" => depth -= 1,
-                "{" => depth += 1,
-                _ => (),
-            }
-            if depth == 0 {
-                return Ok(body);
-            }
-            body.extend(self.stream.token().cloned());
-        }
-        Err(self.missing_brace())
-    }
-
-    /// Whether a snippet's body has a line that imports the snippet itself.
-    fn imports_itself(&self, name: &str, body: &[Token]) -> bool {
-        let begins_line = |at: usize, token: &Token| match at.checked_sub(1).and_then(|before| body.get(before)) {
-            Some(before) => before.file != token.file || before.line != token.line,
-            None => true,
-        };
-        let pairs = body.iter().zip(body.iter().skip(1)).enumerate();
-        pairs.into_iter().any(|(at, (word, argument))| {
-            *word == "import" && begins_line(at, word) && *substitute(argument, self.options.env) == *name
-        })
-    }
-
     /// The current token with variables replaced, leaving the stream as it is.
     pub(crate) fn substituted(&self) -> Option<Token> {
         let token = self.stream.token()?.clone();
@@ -318,9 +286,14 @@ impl Parser<'_> {
 
     /// Where the stream is, for a diagnostic.
     pub(crate) fn location(&self) -> Location {
-        let token = self.stream.token();
-        let file = self.sources.name(token.map_or(FileId::MAIN, |token| token.file));
-        Location { file, line: token.map_or(0, |token| token.line), span: token.map(|token| token.span) }
+        let nowhere = || Location { file: self.sources.name(FileId::MAIN), line: 0, span: None };
+        self.stream.token().map_or_else(nowhere, |token| location(token, &self.sources))
+    }
+
+    /// Keeps a warning, if there is one and there is room.
+    pub(crate) fn warn(&mut self, warning: Option<Diagnostic>) {
+        let room = MAX_WARNINGS.saturating_sub(self.warnings.len());
+        self.warnings.extend(warning.into_iter().take(room));
     }
 
     /// `Error during parsing` here.
@@ -351,7 +324,7 @@ impl Parser<'_> {
     }
 
     /// The file ended and a block or snippet is still open.
-    fn missing_brace(&self) -> Diagnostic {
+    pub(crate) fn missing_brace(&self) -> Diagnostic {
         Diagnostic::syntax(self.location(), self.stream.val(), "}").with_help("a closing brace is missing")
     }
 
@@ -361,8 +334,7 @@ impl Parser<'_> {
     }
 }
 
-/// The name of the snippet that these keys define, if they do: one key in round brackets.
-fn snippet_name(keys: &[Token]) -> Option<String> {
-    let [key] = keys else { return None };
-    Some(key.strip_prefix('(')?.strip_suffix(')')?.to_owned())
+/// Where a token stands, for a diagnostic.
+pub(crate) fn location(token: &Token, sources: &Sources) -> Location {
+    Location { file: sources.name(token.file), line: token.line, span: Some(token.span) }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::exercise::exercise;
 use super::*;
 
 /// Pieces that Corefiles are made of, and some that they should not be made of.
@@ -58,49 +59,30 @@ fn text() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// Parses, renders what is wrong, and runs every cursor to its end. The same that a fuzzer does.
-pub(crate) fn exercise(text: &[u8], imported: &[u8]) {
-    let variables = [("A", "value"), ("B", "a\nb"), ("LOOP", "{$LOOP}{$LOOP}")];
-    let env: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let files: BTreeMap<PathBuf, Vec<u8>> =
-        ["/etc/coredns/a", "/etc/coredns/bb"].iter().map(|path| (PathBuf::from(path), imported.to_vec())).collect();
-    let options = Options { directives: Some(&["errors", "cache", "log"]), hints: &[], env: &env, files: &files };
-    let corefile = match parse(Input { name: "Corefile", text }, options) {
-        Ok(corefile) => corefile,
-        Err(rejected) => {
-            assert!(!rejected.diagnostics.is_empty() && !rejected.render().is_empty());
-            return;
-        }
-    };
-    if let Err(diagnostics) = keys::inspect(&corefile.blocks, "53", &corefile.sources) {
-        assert!(diagnostics.iter().all(|one| render(one, &corefile.sources).contains("error inspecting")));
-    }
-    for directive in corefile.blocks.iter().flat_map(|block| &block.directives) {
-        assert!(corefile.sources.excerpt(directive.name.span).is_some());
-        walk(directive.dispenser(&corefile.sources), directive.tokens.len());
-    }
-}
-
-/// Goes over a directive as set-ups do; it must end after as many steps as there are tokens.
-fn walk(mut cursor: Dispenser, tokens: usize) {
-    let mut steps = 0;
-    while cursor.next() {
-        steps += 1 + cursor.remaining_args().len();
-        while cursor.next_block() {
-            steps += 1 + cursor.remaining_args().len();
-            assert!(!render(&cursor.arg_err(), cursor.sources()).is_empty());
-        }
-    }
-    assert!(steps <= tokens);
-    assert!(!cursor.next_arg() && !cursor.next_line());
+/// The Corefiles of the recorded language cases, as seeds.
+fn seeds() -> Vec<String> {
+    let cases = include_str!("testdata/language.jsonl").lines();
+    let text =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["corefile"].as_str().map(str::to_owned);
+    cases.filter_map(text).collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_panics(text in text(), imported in text()) {
         exercise(text.as_bytes(), imported.as_bytes());
+    }
+
+    #[test]
+    fn no_changed_seed_panics(seed in proptest::sample::select(seeds()), at: proptest::sample::Index, cut in 0_usize..9,
+                              piece in proptest::sample::select(PIECES)) {
+        let mut text: Vec<u8> = seed.clone().into_bytes();
+        let start = at.index(text.len() + 1);
+        let end = (start + cut).min(text.len());
+        text.splice(start..end, piece.bytes());
+        exercise(&text, seed.as_bytes());
     }
 
     #[test]

@@ -146,3 +146,17 @@ fn dispenser_walks_lines_and_blocks() {
     assert_eq!((cursor.val(), cursor.line()), ("cache", 6));
     assert!(!cursor.next_arg() && !cursor.next_block() && !cursor.next());
 }
+
+#[test]
+fn oddities_are_taken_with_a_warning() {
+    let text = "{$NONE} {\n log\n}\n. {\n log 10.0.0.1#53 #x\n log \"a\"#b\n errors {\n  x\n}\n";
+    let corefile = parse_with(text, &[], &[]).expect("accepted");
+    let warnings: Vec<String> = corefile.warnings.iter().map(ToString::to_string).collect();
+    let hash = "Corefile:5 - a '#' within a word hides the rest of this word only; what counts is '10.0.0.1'";
+    assert_eq!(
+        warnings,
+        ["Corefile:1 - a server block without a zone is left out", "Corefile:4 - this brace is never closed", hash]
+    );
+    let corefile = parse_with(". {\n log\n}\n}\n", &[], &[]).expect("accepted");
+    assert_eq!(corefile.warnings[0].to_string(), "Corefile:4 - this '}' closes nothing and is served as a zone");
+}
