@@ -10,7 +10,7 @@ pub mod chain;
 pub mod clock;
 pub mod dns_metrics;
 pub mod edns;
-mod go;
+pub mod go;
 pub mod link;
 pub mod message;
 pub mod metrics;

@@ -209,9 +209,13 @@ impl Setup<'_> {
     /// The error of a plugin that may stand once in a block only (CoreDNS: plugin.ErrOnce).
     #[must_use]
     pub fn once(&self) -> Diagnostic {
-        let mut once = self.input.err("this plugin can only be used once per Server Block");
-        once.kind = corefile::Kind::Plain;
-        once
+        self.plain("this plugin can only be used once per Server Block")
+    }
+
+    /// An error that CoreDNS prints without file and line; ours still shows the place where the cursor stands.
+    #[must_use]
+    pub fn plain(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { kind: corefile::Kind::Plain, ..self.input.err(message) }
     }
 
     /// The zones that a plugin is asked to serve: those of its arguments, CIDR networks as reverse zones and what is no zone
@@ -234,5 +238,5 @@ impl Setup<'_> {
 /// The zones that `args` name; CIDR networks become reverse zones, what is no zone is left out (CoreDNS: Host.NormalizeExact).
 #[must_use]
 pub fn normalise(args: &[Token]) -> Vec<Zone> {
-    args.iter().filter_map(|arg| Zone::from_text(arg).ok()).collect()
+    args.iter().flat_map(|arg| corefile::keys::zones(arg)).filter_map(|zone| Zone::from_text(&zone).ok()).collect()
 }
