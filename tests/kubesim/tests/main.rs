@@ -1,0 +1,10 @@
+//! Tests of the simulated API server over real sockets, through its public interface only.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests may unwrap as the tests themselves")]
+
+mod client;
+
+mod list;
+mod transport;
+mod watch;
+mod write;

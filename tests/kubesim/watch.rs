@@ -1,0 +1,255 @@
+//! WATCH: the events of one stream, in order, until its time is over.
+//! Knows no sockets; the connection asks for the next line.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::watch::Receiver;
+
+use crate::body::Pieces;
+use crate::hook::{Recorded, Step};
+use crate::object::{Form, Object};
+use crate::request::{Params, Target};
+use crate::selector::Selector;
+use crate::settings::{WatchExpired, WatchList};
+use crate::shared::Shared;
+use crate::status::Refusal;
+use crate::store::Change;
+
+/// How many changes are fetched at a time: bounds what a slow client keeps in memory.
+const BATCH: usize = 128;
+
+/// How long a watch lasts if the client does not say; real servers take 30 to 60 minutes.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+
+/// The annotation on the bookmark that ends the initial events.
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+/// One stream of events.
+pub(crate) struct Watch {
+    /// The server.
+    shared: Arc<Shared>,
+    /// The request that began it.
+    request: Arc<Recorded>,
+    /// What is watched.
+    target: Target,
+    /// Which objects are shown.
+    selector: Selector,
+    /// How they are shown.
+    form: Form,
+    /// Changes up to this version have been shown.
+    cursor: u64,
+    /// Objects to be shown first.
+    initial: std::vec::IntoIter<Arc<Object>>,
+    /// Whether a bookmark is to follow them.
+    marks_initial: bool,
+    /// What is to be done next.
+    steps: VecDeque<Step>,
+    /// Tells of newer versions.
+    newest: Receiver<u64>,
+    /// When the stream ends.
+    end: Duration,
+    /// When the next bookmark is due, if any are wanted.
+    bookmark: Option<Duration>,
+    /// Whether there may be more changes than the last batch had.
+    is_behind: bool,
+    /// Whether nothing follows after `steps`.
+    is_over: bool,
+}
+
+impl Watch {
+    /// Begins a watch as the parameters say.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        request: Arc<Recorded>,
+        target: Target,
+        params: &Params,
+        form: Form,
+    ) -> Result<Self, Refusal> {
+        let now = shared.clock.now();
+        let has_bookmarks = params.is_on("allowWatchBookmarks");
+        let mut watch = Self {
+            request,
+            selector: params.selector()?,
+            form,
+            cursor: 0,
+            initial: Vec::new().into_iter(),
+            marks_initial: false,
+            steps: VecDeque::new(),
+            newest: shared.store.subscribe(),
+            end: now + params.timeout()?.unwrap_or(DEFAULT_TIMEOUT),
+            bookmark: has_bookmarks.then(|| now + shared.settings.bookmark_period),
+            is_behind: true,
+            is_over: false,
+            target,
+            shared: Arc::clone(shared),
+        };
+        let version = params.number("resourceVersion")?.unwrap_or(0);
+        match params.text("sendInitialEvents") {
+            "" if version == 0 => watch.show_current(),
+            "" => watch.resume(version)?,
+            "true" | "1" => {
+                check_watch_list(shared, params, version)?;
+                watch.show_current();
+                watch.marks_initial = has_bookmarks;
+            }
+            _ if version == 0 => watch.cursor = shared.store.version(),
+            _ => watch.resume(version)?,
+        }
+        Ok(watch)
+    }
+
+    /// Shows everything there is before the changes after it.
+    fn show_current(&mut self) {
+        let (version, objects) = self.shared.store.current(self.target.resource, "");
+        self.cursor = version;
+        self.initial = objects.into_iter();
+    }
+
+    /// Goes on after `version`, or tells that it is too old.
+    fn resume(&mut self, version: u64) -> Result<(), Refusal> {
+        self.cursor = version;
+        let Err(expired) = self.shared.store.changes(self.target.resource, version, 0) else { return Ok(()) };
+        let refusal = Refusal::expired(version, expired.oldest);
+        match self.shared.settings.watch_expired {
+            WatchExpired::Http => Err(refusal),
+            WatchExpired::Event => {
+                self.push("ERROR", refusal.body().to_string().as_bytes());
+                self.is_over = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an object is among those watched.
+    fn shows(&self, object: &Object) -> bool {
+        self.target.namespace.as_deref().is_none_or(|namespace| object.namespace() == namespace)
+            && self.target.name.as_deref().is_none_or(|name| object.name() == name)
+            && self.selector.matches(object)
+    }
+
+    /// Puts an event through the hook into `steps`.
+    fn push(&mut self, kind: &str, object: &[u8]) {
+        let mut line = Vec::with_capacity(object.len() + 40);
+        line.extend_from_slice(br#"{"type":""#);
+        line.extend_from_slice(kind.as_bytes());
+        line.extend_from_slice(br#"","object":"#);
+        line.extend_from_slice(object);
+        line.extend_from_slice(b"}\n");
+        self.steps.extend(self.shared.hook().event(&self.request, Bytes::from(line)));
+    }
+
+    /// Puts an event with an object into `steps`.
+    fn push_object(&mut self, kind: &str, object: &Object) {
+        let mut bytes = Vec::new();
+        object.write(self.form, &mut bytes);
+        self.push(kind, &bytes);
+    }
+
+    /// Puts a change into `steps`, as it looks through the selector: an object that no longer fits is deleted.
+    fn push_change(&mut self, change: &Change) {
+        let before = change.before.as_ref().filter(|object| self.shows(object));
+        let after = change.after.as_ref().filter(|object| self.shows(object));
+        match (before, after) {
+            (None, None) => {}
+            (None, Some(after)) => self.push_object("ADDED", after),
+            (Some(_), Some(after)) => self.push_object("MODIFIED", after),
+            (Some(before), None) => self.push_object("DELETED", &before.at(change.version)),
+        }
+    }
+
+    /// Puts a bookmark at the cursor into `steps`.
+    fn push_bookmark(&mut self, annotations: Option<Value>) {
+        let resource = self.target.resource;
+        let mut object = json!({
+            "kind": resource.kind, "apiVersion": resource.api_version(),
+            "metadata": {"resourceVersion": self.cursor.to_string(), "creationTimestamp": null},
+        });
+        if let Some(annotations) = annotations {
+            object["metadata"]["annotations"] = annotations;
+        }
+        self.push("BOOKMARK", object.to_string().as_bytes());
+    }
+
+    /// Fills `steps` from what is known now. An unlucky client that is slower than the history is cut off cleanly.
+    fn refill(&mut self) {
+        if self.shared.clock.now() >= self.end {
+            self.is_over = true;
+            return;
+        }
+        while let Some(object) = self.initial.next() {
+            if self.shows(&object) {
+                return self.push_object("ADDED", &object);
+            }
+        }
+        if std::mem::take(&mut self.marks_initial) {
+            return self.push_bookmark(Some(json!({INITIAL_END: "true"})));
+        }
+        let newest = *self.newest.borrow_and_update();
+        let Ok(changes) = self.shared.store.changes(self.target.resource, self.cursor, BATCH) else {
+            self.is_over = true;
+            return;
+        };
+        self.is_behind = changes.len() == BATCH;
+        for change in changes {
+            self.cursor = change.version;
+            self.push_change(&change);
+        }
+        if !self.is_behind {
+            // All changes up to there have been seen, so idle watches do not fall out of the history.
+            self.cursor = self.cursor.max(newest);
+        }
+    }
+
+    /// Waits until there may be something to do.
+    async fn wait(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            biased;
+            // The sender lives in the store, which lives in `shared`: it cannot be gone.
+            _ = self.newest.changed() => {}
+            () = shared.clock.wait_until(Some(self.end)) => self.is_over = true,
+            () = shared.clock.wait_until(self.bookmark) => {
+                self.push_bookmark(None);
+                self.bookmark = Some(shared.clock.now() + shared.settings.bookmark_period);
+            }
+        }
+    }
+}
+
+/// Whether initial events may be asked for, here and in this way.
+fn check_watch_list(shared: &Shared, params: &Params, version: u64) -> Result<(), Refusal> {
+    if let WatchList::Refused(code) = shared.settings.watch_list {
+        let message = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+        return Err(Refusal::new(code, if code == 422 { "Invalid" } else { "BadRequest" }, message));
+    }
+    if params.text("resourceVersionMatch") != "NotOlderThan" {
+        let message = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        return Err(Refusal::new(422, "Invalid", message));
+    }
+    let current = shared.store.version();
+    if version > current { Err(Refusal::too_large(version, current)) } else { Ok(()) }
+}
+
+impl Pieces for Watch {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            match self.steps.pop_front() {
+                Some(Step::Send(line)) => return Some(Ok(line)),
+                Some(Step::Cut) => return Some(Err(io::Error::from(io::ErrorKind::ConnectionReset))),
+                Some(Step::Close) => return None,
+                Some(Step::Hang) => std::future::pending().await,
+                None if self.is_over => return None,
+                None => self.refill(),
+            }
+            let is_idle = self.steps.is_empty() && self.initial.len() == 0 && !self.marks_initial && !self.is_behind;
+            if is_idle && !self.is_over {
+                self.wait().await;
+            }
+        }
+    }
+}
