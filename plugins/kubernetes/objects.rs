@@ -76,7 +76,7 @@ pub(crate) struct Key {
 }
 
 /// An object of any kind.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Object {
     /// A namespace: only that it exists.
     Namespace(Namespace),
@@ -141,7 +141,7 @@ impl Object {
 }
 
 /// What all objects have.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata {
     /// Unique within namespace and kind.
@@ -164,6 +164,11 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
+    /// Makes the metadata of an object that no API server has seen.
+    pub(crate) fn new(namespace: &str, name: &str, labels: BTreeMap<Box<str>, Box<str>>) -> Self {
+        Self { name: name.into(), namespace: namespace.into(), labels, ..Self::default() }
+    }
+
     /// Returns namespace and name.
     pub(crate) fn path(&self) -> (&str, &str) {
         (&self.namespace, &self.name)
@@ -181,7 +186,7 @@ impl Metadata {
 }
 
 /// The annotations that are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Annotations {
     /// See [`CHANGE_TRIGGER`].
@@ -190,7 +195,7 @@ pub(crate) struct Annotations {
 }
 
 /// A namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Namespace {
     /// Its name.
@@ -199,7 +204,7 @@ pub(crate) struct Namespace {
 }
 
 /// A service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Service {
     /// Its name and namespace.
@@ -214,7 +219,7 @@ pub(crate) struct Service {
 }
 
 /// What a service's owner wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServiceSpec {
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
@@ -238,7 +243,7 @@ pub(crate) struct ServiceSpec {
 }
 
 /// A port of a service or of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServicePort {
     /// Its name, often empty.
@@ -253,7 +258,7 @@ pub(crate) struct ServicePort {
 }
 
 /// What the cluster gave a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServiceStatus {
     /// Its load balancers.
@@ -262,7 +267,7 @@ pub(crate) struct ServiceStatus {
 }
 
 /// The load balancers of a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoadBalancer {
     /// Where traffic enters.
@@ -271,7 +276,7 @@ pub(crate) struct LoadBalancer {
 }
 
 /// One way in through a load balancer: an address or a name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Ingress {
     /// Its address, or empty.
@@ -283,7 +288,7 @@ pub(crate) struct Ingress {
 }
 
 /// Some endpoints of a service, all with the same ports.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct EndpointSlice {
     /// Its name, and in labels the service it belongs to.
@@ -298,7 +303,7 @@ pub(crate) struct EndpointSlice {
 }
 
 /// An endpoint of a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Endpoint {
     /// Its addresses (the API allows names too, in slices of type FQDN).
@@ -326,7 +331,7 @@ impl Endpoint {
 }
 
 /// Whether an endpoint takes traffic.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Conditions {
     /// Absent means unknown, to be taken as ready.
@@ -334,7 +339,7 @@ pub(crate) struct Conditions {
 }
 
 /// What an endpoint stands for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct TargetRef {
     /// The pod's name.
@@ -343,7 +348,7 @@ pub(crate) struct TargetRef {
 }
 
 /// A port of a slice.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct EndpointPort {
     /// Its name, often empty.
@@ -357,7 +362,7 @@ pub(crate) struct EndpointPort {
 }
 
 /// A pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct Pod {
     /// Its name, namespace and labels; whether it is being deleted.
@@ -369,7 +374,7 @@ pub(crate) struct Pod {
 }
 
 /// Where a pod can be reached.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`; a source leaves out pods of the last three.
@@ -384,7 +389,7 @@ pub(crate) struct PodStatus {
 }
 
 /// One address of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct PodIp {
     /// The address.
@@ -393,7 +398,7 @@ pub(crate) struct PodIp {
 }
 
 /// A service of a cluster set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServiceImport {
     /// Its name and namespace.
@@ -405,7 +410,7 @@ pub(crate) struct ServiceImport {
 }
 
 /// What an import offers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServiceImportSpec {
     /// `ClusterSetIP` or `Headless`.
@@ -420,7 +425,7 @@ pub(crate) struct ServiceImportSpec {
 }
 
 /// Reads `null` as if the field were absent.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
