@@ -42,6 +42,8 @@ mod args_tests;
 #[cfg(test)]
 mod exercise;
 #[cfg(test)]
+mod files_tests;
+#[cfg(test)]
 mod keys_tests;
 #[cfg(test)]
 mod properties;
