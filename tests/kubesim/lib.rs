@@ -35,6 +35,7 @@ mod resource;
 mod store;
 
 mod clock;
+mod endpoints;
 mod hook;
 mod kubeconfig;
 mod load;

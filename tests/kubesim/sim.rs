@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::endpoints::{self, Packing};
 use crate::hook::{Honest, Hook, Recorded};
 use crate::kubeconfig;
 use crate::load::{self, LoadError};
@@ -22,6 +23,7 @@ use crate::settings::{Settings, WatchExpired, WatchList};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::tls::{Authority, Pair};
+use crate::write;
 
 /// What to start.
 #[derive(Debug)]
@@ -224,28 +226,36 @@ impl KubeSim {
         self.store(load::text(text).map_err(|error| LoadError::Syntax(Path::new("").to_owned(), error))?)
     }
 
-    /// Stores loaded objects. One of kind `FakeApi` is no object: its `forbid` names plurals to forbid.
+    /// Stores loaded objects.
     fn store(&self, values: Vec<Value>) -> Result<Loaded, LoadError> {
+        self.each(values, |resource, value| drop(self.shared.store.put(resource, value)))
+    }
+
+    /// Does something with every loaded object, once all are known to be sound. One of kind `FakeApi` is no object: its
+    /// `forbid` names plurals to forbid.
+    fn each(&self, values: Vec<Value>, act: impl Fn(&'static Resource, Value)) -> Result<Loaded, LoadError> {
         let mut loaded = Loaded::default();
+        let mut sound = Vec::with_capacity(values.len());
         for value in values {
-            let kind = value["kind"].as_str().unwrap_or_default().to_owned();
+            let kind = value["kind"].as_str().unwrap_or_default();
             if kind == "FakeApi" {
                 let plurals = value["forbid"].as_array().into_iter().flatten();
                 plurals.filter_map(Value::as_str).for_each(|plural| self.forbid(plural));
                 continue;
             }
-            let Some(resource) = Resource::by_kind(value["apiVersion"].as_str(), &kind) else {
-                loaded.unknown.push(kind);
+            let Some(resource) = Resource::by_kind(value["apiVersion"].as_str(), kind) else {
+                loaded.unknown.push(kind.to_owned());
                 continue;
             };
             if value["metadata"]["name"].as_str().is_none_or(str::is_empty) {
                 return Err(LoadError::Object(format!("an object of kind {kind} has no name")));
             }
-            self.shared.store.put(resource, value);
-            loaded.objects += 1;
+            sound.push((resource, value));
         }
+        loaded.objects = sound.len();
         loaded.unknown.sort();
         loaded.unknown.dedup();
+        sound.into_iter().for_each(|(resource, value)| act(resource, value));
         Ok(loaded)
     }
 
@@ -256,6 +266,26 @@ impl KubeSim {
         let resource = Resource::by_kind(object["apiVersion"].as_str(), kind);
         let has_name = object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
         resource.filter(|_| has_name).map_or(0, |resource| self.shared.store.put(resource, object).version)
+    }
+
+    /// Merges objects from a text in YAML or JSON into those that are there, or creates them; what does not change makes
+    /// no new version. Kinds that are unknown are left out.
+    pub fn apply_yaml(&self, text: &str) -> Result<Loaded, LoadError> {
+        let values = load::text(text).map_err(|error| LoadError::Syntax(Path::new("").to_owned(), error))?;
+        let store = &self.shared.store;
+        self.each(values, |resource, value| write::apply(store, resource, value))
+    }
+
+    /// Brings the EndpointSlices of all Services up to date, as the controllers of a cluster do: from selectors and Pods
+    /// (100 per slice), and from Endpoints where there is no selector. Slices that change get `now` (RFC 3339) as the
+    /// time of the change that they follow from. Returns how many slices were written or deleted.
+    pub fn sync_endpoints(&self, now: &str) -> usize {
+        endpoints::sync(&self.shared.store, now, Packing::Stay)
+    }
+
+    /// As [`KubeSim::sync_endpoints`], but moves endpoints together into as few slices as possible.
+    pub fn rebalance_endpoints(&self, now: &str) -> usize {
+        endpoints::sync(&self.shared.store, now, Packing::Tight)
     }
 
     /// Deletes an object; `kind` may be a kind, a plural or a short name, the namespace is ignored where there is none.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::body::{self, Body};
 use crate::load;
-use crate::object::{Object, key_of};
+use crate::object::{Object, identity, key_of};
 use crate::request::Target;
 use crate::resource::{RESOURCES, Resource};
 use crate::status::Refusal;
@@ -131,6 +131,18 @@ fn empty_namespace(store: &Store, name: &str) {
             store.delete(resource, &object.key);
         }
     }
+}
+
+/// Merges a value into the object it names, or creates it.
+pub(crate) fn apply(store: &Store, resource: &'static Resource, value: Value) {
+    let (namespace, name) = identity(resource, &value);
+    let Some(old) = store.get(resource, &key_of(namespace.as_deref(), &name)) else {
+        store.put(resource, value);
+        return;
+    };
+    let mut merged = old.value();
+    merge(&mut merged, value);
+    put_if_changed(store, &old, merged);
 }
 
 /// Stores a new state, unless it is the old one: then no new version comes about, as in real servers.

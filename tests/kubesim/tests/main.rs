@@ -4,7 +4,10 @@
 
 mod client;
 
+mod endpoints;
 mod list;
+mod load;
+mod tls;
 mod transport;
 mod watch;
 mod write;
