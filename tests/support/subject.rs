@@ -1,0 +1,133 @@
+//! The server under test as a process of its own: started on a Corefile, stopped with SIGTERM, its output kept.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How often it is looked whether a process is up, or gone.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_millis(300);
+
+/// How long a process may take to stop; `lameduck` takes five seconds.
+const STOP: Duration = Duration::from_secs(10);
+
+/// How much of the output an error shows, in lines.
+const SHOWN_LINES: usize = 5;
+
+/// A running program.
+#[derive(Debug)]
+pub struct Subject {
+    /// The process.
+    child: Child,
+    /// Where its standard output and error go.
+    log: PathBuf,
+}
+
+impl Subject {
+    /// Starts a command with its output in the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// The program or the file cannot be opened.
+    pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+        let file = File::create(log)?;
+        let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// Waits until a port of 127.0.0.1 takes TCP connections.
+    ///
+    /// # Errors
+    ///
+    /// The program has ended (with what it said last), or `limit` is over.
+    pub fn wait_for(&mut self, port: u16, limit: Duration) -> io::Result<()> {
+        let end = Instant::now() + limit;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        while Instant::now() < end {
+            if let Some(status) = self.ended()? {
+                return Err(io::Error::other(format!("ended with {status}: {}", self.last_words())));
+            }
+            if TcpStream::connect_timeout(&address, CONNECT).is_ok() {
+                return Ok(());
+            }
+            sleep(LOOK);
+        }
+        Err(io::Error::other(format!("not up after {limit:?}: {}", self.last_words())))
+    }
+
+    /// The exit status, if the program has ended.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be asked.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the program has printed so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        fs::read(&self.log).map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default()
+    }
+
+    /// The last lines of the output.
+    fn last_words(&self) -> String {
+        let output = self.output();
+        let lines: Vec<_> = output.lines().collect();
+        lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default().join(" | ")
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    ///
+    /// The process is gone.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let id = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        Ok(kill(Pid::from_raw(id), signal)?)
+    }
+
+    /// Asks the program to stop, waits, and kills it after ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be waited for.
+    pub fn stop(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.ended()? {
+            return Ok(status);
+        }
+        self.signal(Signal::SIGTERM)?;
+        let end = Instant::now() + STOP;
+        while Instant::now() < end {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            sleep(LOOK);
+        }
+        self.child.kill()?;
+        self.child.wait()
+    }
+}
+
+impl Drop for Subject {
+    /// Nothing may outlive its test.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
