@@ -5,23 +5,43 @@
 mod bind;
 mod debug;
 mod errors;
+mod health;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod prometheus;
+mod ready;
+mod reload;
 mod root;
 mod whoami;
 
 mod directives;
+mod endpoint;
 mod pattern;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod trial;
 
 pub use directives::{COREDNS_DIRECTIVES, hints, names};
 
-use plugin_api::Plugin;
+use plugin_api::{Metrics, Plugin};
 
 /// Every plugin in the order a query meets them, which is that of [`COREDNS_DIRECTIVES`]. A plugin feels those below and
 /// must not care about those above.
-pub const PLUGINS: &[Plugin] = &[root::PLUGIN, bind::PLUGIN, debug::PLUGIN, errors::PLUGIN, whoami::PLUGIN];
+pub const PLUGINS: &[Plugin] = &[
+    root::PLUGIN,
+    reload::PLUGIN,
+    bind::PLUGIN,
+    debug::PLUGIN,
+    ready::PLUGIN,
+    health::PLUGIN,
+    prometheus::PLUGIN,
+    errors::PLUGIN,
+    whoami::PLUGIN,
+];
+
+/// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
+pub const STANDING_METRICS: &[fn(&Metrics)] = &[health::register, reload::register];
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,257 @@
+//! Side listeners over HTTP: `/health`, `/ready`, `/metrics`. Knows no plugin.
+//!
+//! An endpoint outlives a reload: the new configuration finds the old one's by its address and goes on with it, so that a
+//! probe never meets a closed port. It closes when nobody holds it any more.
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use plugin_api::setup::Setup;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Connections served at a time: probes of one kubelet and a few scrapers need less than ten; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 128;
+
+/// How long a client may take to send a request (CoreDNS: the same for all side listeners).
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An answer over HTTP.
+pub(crate) type Page = Response<Full<Bytes>>;
+
+/// Gives the page for a request to the endpoint's one path.
+pub(crate) type Serve = dyn Fn(&Request<Incoming>) -> Page + Send + Sync;
+
+/// A side listener with one path.
+pub(crate) struct Endpoint {
+    /// The address as written, `host:port`.
+    address: String,
+    /// The path that is served; all others are not found.
+    path: &'static str,
+    /// What it serves; none answers 503.
+    content: ArcSwapOption<Box<Serve>>,
+    /// The running listener.
+    task: Mutex<Option<AbortHandle>>,
+}
+
+impl Endpoint {
+    /// The endpoint that listens at `address` for this plugin: that of the running configuration, or a new one.
+    pub(crate) fn at(setup: &mut Setup<'_>, address: &str, path: &'static str) -> Arc<Self> {
+        let key = format!("{path} {address}");
+        let endpoint =
+            setup.kept.find::<Self>(&key).or_else(|| setup.previous.find::<Self>(&key)).unwrap_or_else(|| {
+                Arc::new(Self {
+                    address: address.to_owned(),
+                    path,
+                    content: ArcSwapOption::empty(),
+                    task: Mutex::new(None),
+                })
+            });
+        setup.kept.keep(key, Arc::clone(&endpoint));
+        endpoint
+    }
+
+    /// Whether it listens.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|task| !task.is_finished())
+    }
+
+    /// Serves this from now on.
+    pub(crate) fn show(&self, content: Box<Serve>) {
+        self.content.store(Some(Arc::new(content)));
+    }
+
+    /// Begins to listen, if it does not yet.
+    ///
+    /// # Errors
+    /// In Go's words, when the address is none or cannot be bound.
+    pub(crate) fn listen(self: &Arc<Self>) -> Result<(), String> {
+        if self.is_listening() {
+            return Ok(());
+        }
+        let listener = bind(&self.address)?;
+        let path = self.path;
+        // The task must not keep the endpoint alive: dropping the last holder ends it.
+        let endpoint = Arc::downgrade(self);
+        let content = move || endpoint.upgrade().and_then(|endpoint| endpoint.content.load_full());
+        let task = tokio::spawn(accept(listener, path, Arc::new(content)));
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        Ok(())
+    }
+
+    /// Closes the port and all connections at once.
+    pub(crate) fn close(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What is shown at the moment.
+type Content = dyn Fn() -> Option<Arc<Box<Serve>>> + Send + Sync;
+
+/// Accepts connections until it is aborted; its connections end with it.
+async fn accept(listener: TcpListener, path: &'static str, content: Arc<Content>) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(target: "plugin/http", "cannot accept a connection on {path}: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let content = Arc::clone(&content);
+        connections.spawn(async move {
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let page = answer(&request, path, &*content);
+                async move { Ok::<_, std::convert::Infallible>(page) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that goes away is its own business.
+            drop(connection.await);
+            drop(permit);
+        });
+    }
+}
+
+/// The page for one request, as Go's ServeMux routes it: unclean paths are redirected, others not found.
+fn answer(request: &Request<Incoming>, path: &str, content: &Content) -> Page {
+    let asked = request.uri().path();
+    if asked == path {
+        return content().map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
+    }
+    let clean = clean(asked);
+    if clean != asked {
+        let mut page = text(StatusCode::TEMPORARY_REDIRECT, "");
+        if let Ok(location) = HeaderValue::from_str(&clean) {
+            page.headers_mut().insert(header::LOCATION, location);
+        }
+        return page;
+    }
+    let mut page = text(StatusCode::NOT_FOUND, "404 page not found\n");
+    page.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    page
+}
+
+/// A page of plain text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {
+    let mut page = Response::new(Full::new(body.into()));
+    *page.status_mut() = status;
+    page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    page
+}
+
+/// A path without empty, `.` and `..` parts.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => (),
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", parts.join("/"))
+}
+
+/// Splits `host:port` as Go's `net.SplitHostPort`.
+///
+/// # Errors
+/// In Go's words.
+pub(crate) fn split_host_port(address: &str) -> Result<(&str, &str), String> {
+    let fail = |why: &str| Err(format!("address {address}: {why}"));
+    let Some((host, port)) = address.rsplit_once(':') else { return fail("missing port in address") };
+    match host.strip_prefix('[') {
+        Some(inner) => match inner.strip_suffix(']') {
+            Some(inner) => Ok((inner, port)),
+            None if inner.contains(']') => fail("missing port in address"),
+            None => fail("missing ']' in address"),
+        },
+        None if host.contains(':') => fail("too many colons in address"),
+        None => Ok((host, port)),
+    }
+}
+
+/// A listener at `address`; an empty host is every address of both families.
+fn bind(address: &str) -> Result<TcpListener, String> {
+    let (host, port) = split_host_port(address).map_err(|error| format!("listen tcp: {error}"))?;
+    let number: u16 = match port {
+        "" => 0,
+        port => port.parse().map_err(|_| format!("listen tcp: address {port}: invalid port"))?,
+    };
+    let candidates: Vec<SocketAddr> = match host {
+        "" => vec![(IpAddr::from(Ipv6Addr::UNSPECIFIED), number).into(), ([0, 0, 0, 0], number).into()],
+        host => std::net::ToSocketAddrs::to_socket_addrs(&(host, number))
+            .map_err(|_| format!("listen tcp: lookup {host}: no such host"))?
+            .collect(),
+    };
+    let mut failure = format!("listen tcp: lookup {host}: no such host");
+    for candidate in candidates {
+        match bind_to(candidate) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = format!("listen tcp {address}: bind: {}", corefile::os_error_text(&error)),
+        }
+    }
+    Err(failure)
+}
+
+/// Binds one address, shared with other sockets of the process as CoreDNS's listeners are.
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(128)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clean, split_host_port};
+
+    #[test]
+    fn paths_are_cleaned_as_go_does() {
+        for (path, expected) in
+            [("//health", "/health"), ("/a/../b", "/b"), ("/health/", "/health/"), ("/", "/"), ("/./x", "/x")]
+        {
+            assert_eq!(clean(path), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_are_split_as_go_does() {
+        assert_eq!(split_host_port(":8080"), Ok(("", "8080")));
+        assert_eq!(split_host_port("[::1]:53"), Ok(("::1", "53")));
+        assert_eq!(split_host_port("abc"), Err("address abc: missing port in address".to_owned()));
+        assert_eq!(split_host_port("::1:53"), Err("address ::1:53: too many colons in address".to_owned()));
+    }
+}

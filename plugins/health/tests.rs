@@ -1,0 +1,22 @@
+//! Tests of the directive; the endpoint itself is tested with the running program.
+
+use crate::testing::setup_error;
+
+#[test]
+fn errors_are_coredns_words() {
+    for (text, expected) in [
+        ("health abc", "plugin/health: address abc: missing port in address"),
+        (
+            "health :1 x",
+            "plugin/health: Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
+        ),
+        (
+            "health {\n lameduck 5\n}",
+            "plugin/health: unable to parse lameduck duration value: '5' : time: missing unit in duration \"5\"",
+        ),
+        ("health {\n bogus\n}", "plugin/health: Corefile:3 - Error during parsing: unknown property 'bogus'"),
+    ] {
+        assert_eq!(setup_error(super::PLUGIN, text).as_deref(), Some(expected));
+    }
+    assert_eq!(setup_error(super::PLUGIN, "health\nhealth :8081 {\n lameduck -5s\n}"), None);
+}

@@ -1,0 +1,191 @@
+//! `prometheus`: counts the queries of a block, and shows all metrics of the process. See [README](README.md).
+
+mod setup;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::endpoint::{Endpoint, Page};
+use http::{HeaderValue, StatusCode, header};
+use plugin_api::dns_metrics::{DnsMetrics, Report, Scope};
+use plugin_api::{
+    BoxFuture, Clock, Handler, Lifecycle, Metrics, Next, Outcome, Plugin, Reply, Request, Response, Zones,
+};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin { name: "prometheus", setup: setup::setup };
+
+/// Octets of a reply that the server makes when no plugin wrote one: header and question.
+fn bare_size(request: &Request) -> usize {
+    12 + request.qname().as_wire().len() + 4
+}
+
+/// Counts the queries of one block.
+struct Recorder {
+    zones: Zones,
+    clock: Clock,
+    /// What is counted where, known when all plugins are set up.
+    scopes: OnceLock<Vec<Counted>>,
+}
+
+/// The counters of one listener.
+struct Counted {
+    server: Arc<str>,
+    /// One for each zone of the block, and one for `.` behind them.
+    zones: Vec<DnsMetrics>,
+}
+
+impl Recorder {
+    /// Makes the counters of every listener and zone.
+    fn link(&self, metrics: &Metrics, linked: &plugin_api::Linked<'_>) {
+        // The label names the handler behind this one, whoever wrote the reply: as CoreDNS (golden: metrics/plugin-label).
+        let names: Vec<&str> = linked.chain.iter().map(|handler| handler.name()).collect();
+        let at = names.iter().position(|name| *name == PLUGIN.name);
+        let plugin = at.and_then(|at| linked.chain.get(at + 1)).map_or("", |handler| handler.name());
+        let counted = |server: &Arc<str>| {
+            let zones = self.zones.as_slice().iter().map(ToString::to_string).chain([".".to_owned()]);
+            let scope =
+                |zone: String| Scope { server: Arc::clone(server), zone: zone.into(), view: linked.view.into() };
+            Counted {
+                server: Arc::clone(server),
+                zones: zones.map(|zone| DnsMetrics::new(metrics, scope(zone), plugin)).collect(),
+            }
+        };
+        // Set once: the plugin is linked once.
+        drop(self.scopes.set(linked.servers.iter().map(counted).collect()));
+    }
+
+    /// The counters for a query.
+    fn scope(&self, request: &Request) -> Option<&DnsMetrics> {
+        let server = &request.origin().site.server;
+        let counted = self.scopes.get()?.iter().find(|counted| *counted.server == **server)?;
+        let zones = self.zones.as_slice();
+        let place = match self.zones.find(request.question().lower()) {
+            Some(zone) => zones.iter().position(|known| known == zone)?,
+            None => zones.len(),
+        };
+        counted.zones.get(place)
+    }
+
+    /// Counts a query whose outcome is here.
+    fn count(&self, request: &Request, outcome: &Outcome) {
+        let Some(scope) = self.scope(request) else { return };
+        let message = match outcome {
+            Ok(Response::Message(message)) => Some(message),
+            Ok(_) => None,
+            Err(error) => error.message.as_deref(),
+        };
+        let edns = message.and_then(|message| message.edns.as_ref()).map_or(0, |edns| edns.wire_len());
+        let (rcode, size, by_plugin) = match (message, outcome) {
+            (Some(message), _) => (message.rcode(), message.octets().len() + edns, true),
+            (None, Err(error)) => (error.rcode, bare_size(request), false),
+            (None, Ok(Response::Unwritten(rcode))) => (*rcode, bare_size(request), false),
+            (None, Ok(response)) => (response.rcode(), 0, matches!(response, Response::Stream(_))),
+        };
+        let duration = self.clock.now().saturating_duration_since(request.origin().arrival);
+        scope.report(request, Report { rcode, size, duration, by_plugin });
+    }
+}
+
+impl Handler for Recorder {
+    fn name(&self) -> &'static str {
+        PLUGIN.name
+    }
+
+    fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
+        next.run(request).then(move |outcome| {
+            self.count(request, &outcome);
+            outcome
+        })
+    }
+}
+
+/// Labels of `plugin_enabled`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EnabledLabels {
+    server: String,
+    zone: String,
+    view: String,
+    name: &'static str,
+}
+
+/// Labels of `build_info`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+    revision: &'static str,
+    goversion: &'static str,
+}
+
+/// The handlers of all blocks of one configuration that have this plugin.
+#[derive(Default)]
+struct Enabled(Mutex<Vec<EnabledLabels>>);
+
+/// The endpoint, and what it says of the configuration.
+struct Exporter {
+    endpoint: Arc<Endpoint>,
+    metrics: Arc<Metrics>,
+    enabled: Arc<Enabled>,
+    gauge: Family<EnabledLabels, Gauge>,
+}
+
+impl Lifecycle for Exporter {
+    fn start(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let metrics = Arc::clone(&self.metrics);
+            self.endpoint.show(Box::new(move |request| page(&metrics, request)));
+            if let Err(error) = self.endpoint.listen() {
+                tracing::error!("Failed to start metrics handler: {error}");
+            }
+            Ok(())
+        })
+    }
+
+    fn activate(&self) {
+        self.gauge.clear();
+        for labels in self.enabled.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.gauge.get_or_create(labels).set(1);
+        }
+    }
+}
+
+/// The page of all metrics, of some with `?name[]=FAMILY`, compressed where the client takes it.
+fn page<B>(metrics: &Metrics, request: &http::Request<B>) -> Page {
+    let mut encoded = String::new();
+    if metrics.with(|registry| prometheus_client::encoding::text::encode(&mut encoded, registry)).is_err() {
+        return crate::endpoint::text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n");
+    }
+    let wanted: Vec<String> = wanted(request.uri().query().unwrap_or_default());
+    let body = text::convert(&(encoded + &text::process()), &wanted);
+    let takes_gzip = request.headers().get_all(header::ACCEPT_ENCODING).iter().any(|value| {
+        value.to_str().is_ok_and(|value| value.split(',').any(|coding| coding.trim().split(';').next() == Some("gzip")))
+    });
+    let compressed = if takes_gzip { compress(body.as_bytes()) } else { None };
+    let is_compressed = compressed.is_some();
+    let mut page = crate::endpoint::text(StatusCode::OK, compressed.unwrap_or_else(|| body.into_bytes()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
+    page.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if is_compressed {
+        page.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    page
+}
+
+/// The families that a query string asks for.
+fn wanted(query: &str) -> Vec<String> {
+    let names =
+        query.split('&').filter_map(|pair| pair.strip_prefix("name[]=").or_else(|| pair.strip_prefix("name%5B%5D=")));
+    names.map(str::to_owned).collect()
+}
+
+/// The octets compressed, if that works.
+fn compress(body: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok()
+}

@@ -1,0 +1,68 @@
+//! Tests of the directive, the counting and the text.
+
+use super::{PLUGIN, text::convert, wanted};
+use crate::testing::{process, set_up, setup_error};
+use plugin_api::{Chain, Class, Linked, Name, Next, Origin, Question, Request, Site, Transport, Type, Zones};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+#[test]
+fn errors_are_coredns_words() {
+    for (text, expected) in [
+        ("prometheus abc", "plugin/prometheus: address abc: missing port in address"),
+        ("prometheus\nprometheus", "plugin/prometheus: this plugin can only be used once per Server Block"),
+        ("prometheus {\n bogus\n}", "plugin/prometheus: Corefile:3 - Error during parsing: unknown option: bogus"),
+        (
+            "prometheus {\n runtime_metrics yes\n}",
+            "plugin/prometheus: Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'yes'",
+        ),
+    ] {
+        assert_eq!(setup_error(PLUGIN, text).as_deref(), Some(expected));
+    }
+    assert_eq!(setup_error(PLUGIN, "prometheus :9153"), None);
+}
+
+#[test]
+fn a_query_is_counted_with_coredns_names() {
+    let process = process();
+    let mut block = set_up(&process, PLUGIN, "prometheus").unwrap();
+    let chain: Chain = block.handlers.clone().into();
+    let servers: [Arc<str>; 1] = ["dns://:53".into()];
+    let addresses: [SocketAddr; 1] = ["[::]:53".parse().unwrap()];
+    let zones = Zones::new(vec![plugin_api::Zone::root()]);
+    let linked = Linked {
+        links: &block.links,
+        chain: &chain,
+        zones: &zones,
+        servers: &servers,
+        addresses: &addresses,
+        view: "",
+    };
+    for (_, linker) in block.linkers.drain(..) {
+        linker(&linked).unwrap();
+    }
+    let site = Arc::new(Site { server: Arc::clone(&servers[0]), upstream: None });
+    let peer = "127.0.0.1:5353".parse().unwrap();
+    let mut request =
+        Request::empty(Origin { peer, local: peer, transport: Transport::Udp, arrival: process.clock.now(), site });
+    request.set_question(Question::new(Name::from_text("a.b").unwrap(), Type(65400), Class::IN));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(Next::start(&chain).run(&request)).is_err());
+    let mut encoded = String::new();
+    process.metrics.with(|registry| prometheus_client::encoding::text::encode(&mut encoded, registry)).unwrap();
+    let text = convert(&encoded, &[]);
+    for line in [
+        "# TYPE coredns_dns_requests_total counter",
+        "coredns_dns_requests_total{server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\",family=\"1\",type=\"other\"} 1",
+        "coredns_dns_responses_total{server=\"dns://:53\",zone=\".\",view=\"\",rcode=\"SERVFAIL\",plugin=\"\"} 1",
+        "coredns_dns_request_duration_seconds_bucket{le=\"0.00025\",server=\"dns://:53\",zone=\".\",view=\"\"} 1",
+        "coredns_dns_response_size_bytes_bucket{le=\"100\",server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\"} 1",
+        "coredns_dns_response_size_bytes_bucket{le=\"+Inf\",server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\"} 1",
+        "coredns_panics_total 0",
+        "# HELP coredns_panics_total A metrics that counts the number of panics.",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(convert(&encoded, &["coredns_panics_total".to_owned()]).lines().count() == 3);
+    assert_eq!(wanted("name[]=a&b=c&name%5B%5D=d"), ["a", "d"]);
+}
