@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -129,6 +129,7 @@ pub struct Request {
     question: Question,
     edns: Edns,
     has_edns: bool,
+    payload_cap: AtomicU16,
     origin: Origin,
     depth: u8,
     deadline: Option<Instant>,
@@ -148,6 +149,7 @@ impl Request {
             question: Question::new(Name::root(), Type::NONE, Class::IN),
             edns: Edns::default(),
             has_edns: false,
+            payload_cap: AtomicU16::new(u16::MAX),
             origin,
             depth: 0,
             deadline: None,
@@ -177,14 +179,20 @@ impl Request {
         self.deadline = None;
         *self.wants_authenticated.get_mut() = false;
         self.has_edns = false;
+        *self.payload_cap.get_mut() = u16::MAX;
         *self.metadata.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.id = read_u16(message, 0).ok_or(WireError::Short)?;
         self.flags = read_u16(message, 2).ok_or(WireError::Short)?;
         let at = self.question.name.read_into(message, HEADER)?;
         let Question { name, lower, qtype, class } = &mut self.question;
         lower.assign_lower(name);
-        *qtype = Type(read_u16(message, at).ok_or(WireError::Short)?);
-        *class = Class(read_u16(message, at + 2).ok_or(WireError::Short)?);
+        // A question may end behind its name or its type (miekg/dns: unpackQuestion); what is missing is 0.
+        let fields = message.get(at..).unwrap_or(&[]);
+        if matches!(fields.len(), 1 | 3) {
+            return Err(WireError::Short);
+        }
+        *qtype = Type(read_u16(fields, 0).unwrap_or(0));
+        *class = Class(read_u16(fields, 2).unwrap_or(0));
         let counts = [6, 8, 10].map(|field| read_u16(message, field).unwrap_or(0));
         if counts != [0; 3] {
             self.read_records(message, at + 4, counts)?;
@@ -199,6 +207,10 @@ impl Request {
         let mut owner = Name::root();
         for (section, count) in counts.into_iter().enumerate() {
             for _ in 0..count {
+                // Counts that promise more than there is are taken as they are (miekg/dns: unpackRRslice).
+                if at >= message.len() {
+                    return Ok(());
+                }
                 at = owner.read_into(message, at)?;
                 let rest = message.get(at..).ok_or(WireError::Short)?;
                 let end = at + 10 + usize::from(read_u16(rest, 8).ok_or(WireError::Short)?);
@@ -304,17 +316,23 @@ impl Request {
     /// The most octets that a reply may have (CoreDNS: request.Size): over UDP what the client advertises and at least
     /// 512, over streams 65,535. DoQ and DoH3 count as UDP.
     #[must_use]
-    pub const fn reply_limit(&self) -> usize {
+    pub fn reply_limit(&self) -> usize {
         match self.origin.transport {
-            Transport::Udp | Transport::Https3 | Transport::Quic => {
-                if self.has_edns && self.edns.payload > 512 {
-                    self.edns.payload as usize
-                } else {
-                    512
-                }
-            }
+            Transport::Udp | Transport::Https3 | Transport::Quic => usize::from(self.payload().max(512)),
             Transport::Tcp | Transport::Tls | Transport::Https | Transport::Grpc => 65_535,
         }
+    }
+
+    /// The UDP payload size of the client's EDNS as far as it is honoured; 0 without EDNS.
+    #[must_use]
+    pub fn payload(&self) -> u16 {
+        if self.has_edns { self.edns.payload.min(self.payload_cap.load(Ordering::Relaxed)) } else { 0 }
+    }
+
+    /// Lowers the payload size for the reply, for queries derived from here on and for upstreams (plugin `bufsize`); a
+    /// larger one is not raised.
+    pub fn cap_payload(&self, octets: u16) {
+        self.payload_cap.fetch_min(octets, Ordering::Relaxed);
     }
 
     /// A copy for a query of one's own: same client, same EDNS, new buffers. Change it with the `set_` methods before use.
@@ -327,6 +345,7 @@ impl Request {
             question: self.question.clone(),
             edns: self.edns.clone(),
             has_edns: self.has_edns,
+            payload_cap: AtomicU16::new(self.payload_cap.load(Ordering::Relaxed)),
             origin: self.origin.clone(),
             depth: self.depth,
             deadline: self.deadline,
@@ -439,7 +458,11 @@ impl Request {
             self.write_question(out);
         }
         if self.has_edns {
+            let payload = out.len() + 3;
             self.edns.write(out);
+            if let Some(room) = out.get_mut(payload..payload + 2) {
+                room.copy_from_slice(&self.payload().to_be_bytes());
+            }
         }
         let additional = read_u16(out, 10).unwrap_or(0) + u16::from(self.has_edns);
         let authenticated = if self.wants_authenticated.load(Ordering::Relaxed) { flag::AD } else { 0 };

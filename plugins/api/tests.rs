@@ -80,8 +80,11 @@ fn requests_are_read_in_place() {
     request.read(&query("a.b", Type::A, &[])).unwrap();
     assert!(request.edns().is_none());
     assert_eq!(request.reply_limit(), 512);
+    // As miekg/dns: a question may end behind its name or type, and records may be missing, but none may be cut.
+    let name = 12 + 31;
     for end in 12..message.len() {
-        assert!(request.read(&message[..end]).is_err(), "{end}");
+        let is_whole = [name, name + 2, name + 4].contains(&end);
+        assert_eq!(request.read(&message[..end]).is_ok(), is_whole, "{end}");
     }
 }
 

@@ -220,8 +220,6 @@ pub const fn compresses_rdata(rtype: Type) -> bool {
             | Type::MG
             | Type::MR
             | Type::MINFO
-            | Type::AFSDB
-            | Type::RT
     )
 }
 

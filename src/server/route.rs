@@ -1,0 +1,95 @@
+//! From a query's name to the server block that answers it (CoreDNS: core/dnsserver/server.go, ServeDNS).
+//!
+//! The longest zone wins; of blocks that share it the first whose view admits the query. Knows no socket.
+
+use hashbrown::HashMap;
+use plugin_api::link::{MetadataProvider, View};
+use plugin_api::{Chain, Name, Request, Type, Zone};
+use std::sync::Arc;
+
+/// A server block as a listener sees it.
+pub struct Block {
+    /// Its handlers; none means REFUSED.
+    pub chain: Chain,
+    /// Its view, if it has one.
+    pub view: Option<Arc<dyn View>>,
+    /// Gathers metadata before views are asked (plugin `metadata`).
+    pub metadata: Option<Arc<dyn MetadataProvider>>,
+}
+
+/// The blocks of a listener by zone.
+#[derive(Default)]
+pub struct Router {
+    zones: HashMap<Box<[u8]>, Vec<Arc<Block>>>,
+    /// Octets of the longest zone: longer suffixes of a name need not be looked up.
+    longest: usize,
+}
+
+impl Router {
+    /// Adds a block for a zone, behind those that are there.
+    pub fn add(&mut self, zone: &Zone, block: Arc<Block>) {
+        let wire = zone.name().as_wire();
+        self.longest = self.longest.max(wire.len());
+        self.zones.entry(wire.into()).or_default().push(block);
+    }
+
+    /// The block for a query; none means REFUSED.
+    ///
+    /// A DS query goes to the shortest zone but the root (the parent's side of a cut), and to the root if nothing else
+    /// matches.
+    #[must_use]
+    pub fn find(&self, request: &Request) -> Option<&Block> {
+        let wire = request.question().lower().as_wire();
+        let mut parent = None;
+        for at in suffixes(request.question().lower()) {
+            if wire.len() - at > self.longest {
+                continue;
+            }
+            let Some(blocks) = wire.get(at..).and_then(|suffix| self.zones.get(suffix)) else { continue };
+            for block in blocks {
+                if block.chain.is_empty() {
+                    return None;
+                }
+                if block.admits(request) {
+                    if request.qtype() != Type::DS {
+                        return Some(block);
+                    }
+                    parent = Some(&**block);
+                }
+            }
+        }
+        parent.or_else(|| self.root(request))
+    }
+
+    /// The block for the root zone.
+    fn root(&self, request: &Request) -> Option<&Block> {
+        let blocks = self.zones.get(&[0_u8][..])?;
+        blocks.iter().find(|block| !block.chain.is_empty() && block.admits(request)).map(|block| &**block)
+    }
+}
+
+impl Block {
+    /// Whether its view lets the query in; gathers metadata first, for the view may ask for them.
+    fn admits(&self, request: &Request) -> bool {
+        if let Some(metadata) = &self.metadata {
+            metadata.provide(request);
+        }
+        self.view.as_ref().is_none_or(|view| view.admits(request))
+    }
+}
+
+/// Where the suffixes of a name begin, from the whole name to the last label; the root is not among them.
+fn suffixes(name: &Name) -> impl Iterator<Item = usize> + '_ {
+    let wire = name.as_wire();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let length = usize::from(*wire.get(at)?);
+        let here = at;
+        at += 1 + length;
+        (length != 0).then_some(here)
+    })
+}
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

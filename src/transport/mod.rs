@@ -1,0 +1,46 @@
+//! Sockets in, octets out. Decides no answer: [`crate::server`] does.
+
+pub(crate) mod socket;
+pub mod tcp;
+pub mod udp;
+
+use crate::server::Server;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The server that answers on an address at present; a reload swaps it.
+pub type Current = Arc<ArcSwap<Server>>;
+
+/// Most queries that wait for something at the same time, over UDP: at 3 to 4 KiB each some 32 MiB. CoreDNS has no bound
+/// but `forward`'s, which is 1,000 in the usual Corefile.
+const MAX_PENDING: usize = 8192;
+
+/// Where work goes that has to wait.
+#[derive(Clone)]
+pub struct Handoff {
+    /// Runs it.
+    pub runtime: Handle,
+    permits: Arc<Semaphore>,
+}
+
+impl Handoff {
+    /// A hand-off to a runtime, with room for as many queries as the program takes.
+    #[must_use]
+    pub fn new(runtime: Handle) -> Self {
+        Self::with_room(runtime, MAX_PENDING)
+    }
+
+    /// A hand-off with room for `queries`.
+    #[must_use]
+    pub fn with_room(runtime: Handle, queries: usize) -> Self {
+        Self { runtime, permits: Arc::new(Semaphore::new(queries)) }
+    }
+
+    /// Room for one query, if there is any.
+    #[must_use]
+    pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+}

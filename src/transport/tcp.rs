@@ -1,0 +1,344 @@
+//! DNS over TCP (RFC 7766): one task for each connection, queries of one connection answered in their order, as CoreDNS does.
+//!
+//! Queries that come in one read are answered in one write. An idle connection holds no buffer. Every wait has a limit.
+
+use super::{Current, socket};
+use crate::server::admit::Verdict;
+use crate::server::{Answer, Answered, Server};
+use plugin_api::{Message, Request, Transport};
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// Most connections at a time on one listener; more wait in the system's queue until one ends. An idle one costs some 2
+/// KiB here, so all together at most about 64 MiB. CoreDNS has no bound.
+const MAX_CONNECTIONS: usize = 32_768;
+/// First size of a connection's read buffer: many queries at once, and one of any usual size.
+const READ_BYTES: usize = 4096;
+/// Replies are sent when so many octets have come together, the largest message.
+const WRITE_BYTES: usize = 65_535;
+/// How long accepting rests when the process has run out of file descriptors.
+const REST: Duration = Duration::from_millis(50);
+
+/// A socket that is open but not served yet. It listens: connections wait.
+pub struct BoundTcp(std::net::TcpListener);
+
+/// A listening socket and the task that accepts its connections and owns them.
+pub struct TcpListener {
+    task: Option<JoinHandle<()>>,
+    stop: watch::Sender<Stop>,
+    local: SocketAddr,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Serve.
+    No,
+    /// Finish what has begun.
+    Gently(Duration),
+}
+
+impl BoundTcp {
+    /// Opens a listening socket on `address`.
+    ///
+    /// # Errors
+    /// As the system's `socket`, `bind` and `listen`.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        socket::tcp(address).map(Self)
+    }
+
+    /// Its address.
+    ///
+    /// # Errors
+    /// As the system's `getsockname`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Begins to serve it on `runtime`.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    pub fn serve(self, current: Current, runtime: &Handle) -> io::Result<TcpListener> {
+        let local = self.0.local_addr()?;
+        let _entered = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(self.0)?;
+        let (stop, stopped) = watch::channel(Stop::No);
+        let task = runtime.spawn(accept(listener, current, stopped));
+        Ok(TcpListener { task: Some(task), stop, local })
+    }
+}
+
+impl TcpListener {
+    /// Its address.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Closes the socket and all idle connections; a query that is being worked on is answered if that takes no longer than
+    /// `grace`.
+    pub async fn stop(&mut self, grace: Duration) {
+        self.stop.send_replace(Stop::Gently(grace));
+        if let Some(task) = self.task.take()
+            && task.await.is_err()
+        {
+            tracing::error!("the task of a TCP listener has panicked");
+        }
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Accepts connections and owns their tasks until it is stopped.
+async fn accept(listener: tokio::net::TcpListener, current: Current, mut stopped: watch::Receiver<Stop>) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let grace = loop {
+        let accepted = async {
+            let permit = Arc::clone(&room).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        tokio::select! {
+            changed = stopped.changed() => break grace(changed.is_ok(), &stopped),
+            _ended = connections.join_next(), if !connections.is_empty() => (),
+            (permit, accepted) = accepted => match accepted {
+                Ok((stream, peer)) => {
+                    let connection = Connection::new(stream, peer, Arc::clone(&current));
+                    let stopped = stopped.clone();
+                    connections.spawn(async move {
+                        if let Some(connection) = connection {
+                            connection.serve(stopped).await;
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!("accept: {error}");
+                    sleep(REST).await;
+                }
+            },
+        }
+    };
+    drop(listener);
+    if timeout(grace, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// How long connections may take to finish; nothing if the listener was dropped.
+fn grace(is_told: bool, stopped: &watch::Receiver<Stop>) -> Duration {
+    match *stopped.borrow() {
+        Stop::Gently(grace) if is_told => grace,
+        _ => Duration::ZERO,
+    }
+}
+
+/// A connection.
+struct Connection {
+    stream: TcpStream,
+    current: Current,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// Queries so far.
+    queries: u32,
+}
+
+/// Whether a connection goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// For more queries.
+    Open,
+    /// It does not.
+    Closed,
+}
+
+impl Connection {
+    /// Takes a connection over; none if it has gone already.
+    fn new(stream: TcpStream, peer: SocketAddr, current: Current) -> Option<Self> {
+        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let local = canonical(stream.local_addr().ok()?);
+        stream.set_nodelay(true).ok()?;
+        Some(Self { stream, current, peer: canonical(peer), local, queries: 0 })
+    }
+
+    /// Answers queries until the client has enough, is silent for too long, or the listener stops.
+    async fn serve(mut self, mut stopped: watch::Receiver<Stop>) {
+        let mut wait = self.current.load().limits().read;
+        loop {
+            let deadline = Instant::now() + wait;
+            let ready = tokio::select! {
+                _ = stopped.changed() => return,
+                ready = timeout_at(deadline, self.stream.readable()) => ready,
+            };
+            if !matches!(ready, Ok(Ok(()))) {
+                return;
+            }
+            // Boxed, so that the much larger state of a connection that works does not weigh on one that waits.
+            if Box::pin(self.work(deadline, &mut stopped)).await == Fate::Closed {
+                return;
+            }
+            wait = self.current.load().limits().idle;
+        }
+    }
+
+    /// Reads, answers and writes until nothing is left of what the client has sent.
+    async fn work(&mut self, mut deadline: Instant, stopped: &mut watch::Receiver<Stop>) -> Fate {
+        let mut input = Vec::with_capacity(READ_BYTES);
+        let mut output = Vec::new();
+        let mut request = None;
+        loop {
+            let read = tokio::select! {
+                _ = stopped.changed() => return Fate::Closed,
+                read = timeout_at(deadline, self.stream.read_buf(&mut input)) => read,
+            };
+            if !matches!(read, Ok(Ok(1..))) {
+                return Fate::Closed;
+            }
+            let mut at = 0;
+            while let Some(message) = frame(&input, at) {
+                at += 2 + message.len();
+                if self.is_spent() || self.query(message, &mut output, &mut request).await == Fate::Closed {
+                    return Fate::Closed;
+                }
+            }
+            if self.flush(&mut output).await == Fate::Closed || self.is_spent() {
+                return Fate::Closed;
+            }
+            if at > 0 {
+                input.drain(..at);
+                deadline = Instant::now() + self.current.load().limits().idle;
+            }
+            match input.first_chunk::<2>() {
+                Some(length) => input.reserve(usize::from(u16::from_be_bytes(*length)) + 2),
+                None if input.is_empty() => return Fate::Open,
+                None => (),
+            }
+        }
+    }
+
+    /// Whether the client has asked as often as it may on one connection.
+    fn is_spent(&self) -> bool {
+        self.current.load().limits().queries.is_some_and(|most| self.queries >= most)
+    }
+
+    /// Works on one query and puts its reply behind those that wait to be sent. What waits is sent first if this takes time.
+    async fn query(&mut self, message: &[u8], output: &mut Vec<u8>, spare: &mut Option<Box<Request>>) -> Fate {
+        self.queries = self.queries.saturating_add(1);
+        let server = self.current.load_full();
+        let mut request = match spare.take() {
+            // A reload in between: the request points to the old server.
+            Some(request) if Arc::ptr_eq(&request.origin().site, server.site()) => request,
+            _ => server.request(Transport::Tcp),
+        };
+        request.set_arrival(self.peer, self.local, server.clock().now());
+        let start = output.len();
+        output.extend_from_slice(&[0, 0]);
+        let verdict = server.admit(message, &mut request, output);
+        if verdict != Verdict::Query {
+            close_frame(output, start);
+            *spare = Some(request);
+            return Fate::Open;
+        }
+        output.truncate(start);
+        let under_way = server.begin();
+        let mut work = pin!(server.answer(request));
+        let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        let answered = match first {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => {
+                if self.flush(output).await == Fate::Closed {
+                    return Fate::Closed;
+                }
+                work.await
+            }
+        };
+        let fate = self.reply(&server, answered, output, spare).await;
+        drop(under_way);
+        fate
+    }
+
+    /// Puts a reply behind those that wait to be sent.
+    async fn reply(
+        &mut self,
+        server: &Server,
+        answered: Answered,
+        output: &mut Vec<u8>,
+        spare: &mut Option<Box<Request>>,
+    ) -> Fate {
+        let Answered { mut request, answer } = answered;
+        match answer {
+            Answer::Message(message) => {
+                append(server, &message, &request, output);
+                request.give_buffer(message.into_octets(), socket::KEEP_BYTES);
+            }
+            Answer::Stream(messages) => {
+                for message in messages {
+                    append(server, &message, &request, output);
+                    if output.len() >= WRITE_BYTES && self.flush(output).await == Fate::Closed {
+                        return Fate::Closed;
+                    }
+                }
+            }
+            Answer::Nothing => (),
+        }
+        *spare = Some(request);
+        if output.len() >= WRITE_BYTES { self.flush(output).await } else { Fate::Open }
+    }
+
+    /// Sends what waits.
+    async fn flush(&mut self, output: &mut Vec<u8>) -> Fate {
+        if output.is_empty() {
+            return Fate::Open;
+        }
+        let limit = self.current.load().limits().write;
+        let written = timeout(limit, self.stream.write_all(output)).await;
+        output.clear();
+        if matches!(written, Ok(Ok(()))) { Fate::Open } else { Fate::Closed }
+    }
+}
+
+/// The message that begins at `at`, behind its length; none until it is whole.
+fn frame(input: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = input.get(at..)?;
+    let length = usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?));
+    rest.get(2..2 + length)
+}
+
+/// Appends a reply with its length.
+fn append(server: &Server, message: &Message, request: &Request, output: &mut Vec<u8>) {
+    let start = output.len();
+    output.extend_from_slice(&[0, 0]);
+    server.write(message, request, output);
+    close_frame(output, start);
+}
+
+/// Writes the length of the message that begins at `start`; takes an empty one back.
+fn close_frame(output: &mut Vec<u8>, start: usize) {
+    let length = output.len() - start - 2;
+    match (u16::try_from(length), output.get_mut(start..start + 2)) {
+        (Ok(length), Some(room)) if length > 0 => room.copy_from_slice(&length.to_be_bytes()),
+        _ => output.truncate(start),
+    }
+}
+
+#[cfg(test)]
+#[path = "tcp_tests.rs"]
+mod tests;

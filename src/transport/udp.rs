@@ -1,0 +1,263 @@
+//! DNS over UDP: one blocking thread for each socket, many datagrams a system call, no allocation for a ready answer.
+//!
+//! A thread works on each query once, in place. What is not ready then goes to the runtime, whole, under a permit. Sockets
+//! and threads belong to the process: a thread looks up the current [`Server`] for each batch and lets go of an old one
+//! when it next wakes, at the latest after some seconds.
+
+use super::socket::{self, Batch, KEEP_BYTES, ReplyTo};
+use super::{Current, Handoff};
+use crate::server::admit::{self, Verdict};
+use crate::server::{Answer, Answered, Server};
+use plugin_api::{Message, Request, Transport};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// Stack of a receiving thread: handlers run on it, and the deepest of them re-enters the server.
+const STACK_BYTES: usize = 2 << 20;
+
+/// A socket and the thread that serves it.
+pub struct UdpListener {
+    socket: Arc<UdpSocket>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    local: SocketAddr,
+}
+
+/// A socket that is open but not served yet.
+pub struct BoundUdp(UdpSocket);
+
+impl BoundUdp {
+    /// Opens a socket on `address`.
+    ///
+    /// # Errors
+    /// As the system's `socket` and `bind`.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        socket::udp(address).map(Self)
+    }
+
+    /// Its address.
+    ///
+    /// # Errors
+    /// As the system's `getsockname`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Begins to serve it.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn serve(self, current: Current, handoff: Handoff) -> io::Result<UdpListener> {
+        let local = self.0.local_addr()?;
+        let socket = Arc::new(self.0);
+        let stop = Arc::new(AtomicBool::new(false));
+        let worker = Worker { socket: Arc::clone(&socket), stop: Arc::clone(&stop), current, handoff, local };
+        let thread = thread::Builder::new()
+            .name(format!("udp {local}"))
+            .stack_size(STACK_BYTES)
+            .spawn(move || worker.run(answer))?;
+        Ok(UdpListener { socket, stop, thread: Some(thread), local })
+    }
+}
+
+impl UdpListener {
+    /// Its address.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Takes no more datagrams and waits for the thread, which answers what it has; replies that are on their way in the
+    /// runtime still leave.
+    pub fn stop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        socket::shut_down(&self.socket);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a receiving thread has panicked");
+        }
+    }
+}
+
+impl Drop for UdpListener {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What a receiving thread owns.
+struct Worker {
+    socket: Arc<UdpSocket>,
+    stop: Arc<AtomicBool>,
+    current: Current,
+    handoff: Handoff,
+    local: SocketAddr,
+}
+
+/// A place for the work on one query, used again for the next.
+type Slot<F> = Pin<Box<Option<F>>>;
+
+/// A server as one thread holds it: the count of these is the thread's alone, so that threads do not contend for the
+/// server's own count with each query.
+struct Share(Arc<Server>);
+
+/// Works on one query.
+async fn answer(share: Arc<Share>, request: Box<Request>) -> Answered {
+    share.0.answer(request).await
+}
+
+impl Worker {
+    /// Serves until the listener is stopped. `answer` works on one query; it is a parameter to give its future a name.
+    fn run<F>(self, answer: impl Fn(Arc<Share>, Box<Request>) -> F)
+    where
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        // Timers and sockets that a first poll makes find their runtime.
+        let runtime = self.handoff.runtime.clone();
+        let _entered = runtime.enter();
+        let mut batch = Batch::new();
+        let mut slot: Slot<F> = Box::pin(None);
+        let mut spare: Option<Box<Request>> = None;
+        let mut held: Option<Arc<Share>> = None;
+        while !self.stop.load(Ordering::Acquire) {
+            let received = match batch.receive(&self.socket) {
+                Ok(received) => received,
+                Err(error) => self.wait_after(&error),
+            };
+            let share = self.refresh(&mut held, &mut spare);
+            let arrival = share.0.clock().now();
+            for index in 0..received {
+                self.serve((&share, arrival), (&mut batch, index), (&mut slot, &mut spare), &answer);
+            }
+            batch.send(&self.socket);
+        }
+    }
+
+    /// An error of the socket, such as an ICMP message about an earlier reply, ends nothing; one that comes back at once
+    /// must not burn a core.
+    fn wait_after(&self, error: &io::Error) -> usize {
+        let is_usual = matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted
+                | io::ErrorKind::ConnectionRefused
+        );
+        if !is_usual {
+            tracing::debug!("receive on {}: {error}", self.local);
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+        0
+    }
+
+    /// The present server; an old one is let go, and with it the request that points to it.
+    fn refresh(&self, held: &mut Option<Arc<Share>>, spare: &mut Option<Box<Request>>) -> Arc<Share> {
+        let present = self.current.load();
+        match held {
+            Some(share) if Arc::ptr_eq(&share.0, &present) => Arc::clone(share),
+            _ => {
+                *spare = None;
+                Arc::clone(held.insert(Arc::new(Share(Arc::clone(&present)))))
+            }
+        }
+    }
+
+    /// Works on one datagram of a batch.
+    fn serve<F>(
+        &self,
+        (share, arrival): (&Arc<Share>, Instant),
+        (batch, index): (&mut Batch, usize),
+        (slot, spare): (&mut Slot<F>, &mut Option<Box<Request>>),
+        answer: &impl Fn(Arc<Share>, Box<Request>) -> F,
+    ) where
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let server = &share.0;
+        let Some((packet, out)) = batch.exchange(index) else { return };
+        let mut request = spare.take().unwrap_or_else(|| server.request(Transport::Udp));
+        let local = packet.local.map_or(self.local, |ip: IpAddr| SocketAddr::new(ip, self.local.port()));
+        request.set_arrival(packet.peer, local, arrival);
+        match server.admit(packet.octets, &mut request, out) {
+            Verdict::Query => (),
+            Verdict::Refused => {
+                batch.queue(index);
+                *spare = Some(request);
+                return;
+            }
+            Verdict::Ignore => {
+                *spare = Some(request);
+                return;
+            }
+        }
+        slot.set(Some(answer(Arc::clone(share), request)));
+        match poll(slot, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answered) => {
+                slot.set(None);
+                let mut request = answered.request;
+                if let Some(message) = single(answered.answer) {
+                    server.write(&message, &request, out);
+                    request.give_buffer(message.into_octets(), KEEP_BYTES);
+                    batch.queue(index);
+                }
+                *spare = Some(request);
+            }
+            Poll::Pending => self.hand_off(server, (batch, index), std::mem::replace(slot, Box::pin(None))),
+        }
+    }
+
+    /// Gives work that must wait to the runtime, or answers SERVFAIL if there is too much of it.
+    fn hand_off<F>(&self, server: &Arc<Server>, (batch, index): (&mut Batch, usize), mut work: Slot<F>)
+    where
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let Some(permit) = self.handoff.permit() else {
+            if let Some((packet, out)) = batch.exchange(index) {
+                admit::busy(packet.octets, out);
+                batch.queue(index);
+            }
+            return;
+        };
+        let Some(to) = batch.reply_to(index) else { return };
+        let (socket, server) = (Arc::clone(&self.socket), Arc::clone(server));
+        let under_way = server.begin();
+        self.handoff.runtime.spawn(async move {
+            let answered = poll_fn(|context| poll(&mut work, context)).await;
+            send(&socket, &to, &server, answered);
+            drop((permit, under_way));
+        });
+    }
+}
+
+/// Polls the work in a slot; an empty slot is never ready, and never polled.
+fn poll<F: Future>(slot: &mut Slot<F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    slot.as_mut().as_pin_mut().map_or(Poll::Pending, |work| work.poll(context))
+}
+
+/// What one datagram can bring of an answer. A zone transfer is not for UDP (RFC 5936 §4.2): its first message goes out.
+fn single(answer: Answer) -> Option<Message> {
+    match answer {
+        Answer::Message(message) => Some(message),
+        Answer::Stream(mut messages) => messages.next(),
+        Answer::Nothing => None,
+    }
+}
+
+/// Sends a reply that had to wait.
+fn send(socket: &UdpSocket, to: &ReplyTo, server: &Server, answered: Answered) {
+    let Some(message) = single(answered.answer) else { return };
+    let mut out = Vec::with_capacity(message.octets().len() + 64);
+    server.write(&message, &answered.request, &mut out);
+    socket::send_later(socket, to, &mut out);
+}
+
+#[cfg(test)]
+#[path = "udp_tests.rs"]
+mod tests;

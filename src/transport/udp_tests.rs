@@ -1,0 +1,160 @@
+//! Tests of UDP over loopback.
+
+use super::{BoundUdp, UdpListener};
+use crate::server::testing::{query, server};
+use crate::transport::Handoff;
+use arc_swap::ArcSwap;
+use plugin_api::{Message, Rcode, Section, Type};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+/// A listener that asks the oracle, with room for `pending` queries that wait.
+fn listen(runtime: &Runtime, address: &str, pending: usize) -> (UdpListener, Arc<Notify>) {
+    let (server, gate) = server();
+    let current = Arc::new(ArcSwap::from(server));
+    let bound = BoundUdp::bind(address.parse().unwrap()).unwrap();
+    (bound.serve(current, Handoff::with_room(runtime.handle().clone(), pending)).unwrap(), gate)
+}
+
+/// A client socket.
+fn client(to: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.connect(to).unwrap();
+    socket
+}
+
+/// The next reply.
+fn receive(socket: &UdpSocket) -> Message {
+    let mut octets = [0; 65_535];
+    let length = socket.recv(&mut octets).unwrap();
+    Message::read(&octets[..length]).unwrap()
+}
+
+/// Asks and waits for the reply.
+fn ask(socket: &UdpSocket, name: &str) -> Message {
+    socket.send(&query(9, name, Type::A, None)).unwrap();
+    receive(socket)
+}
+
+#[test]
+fn answers_come_at_once_or_later() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, gate) = listen(&runtime, "127.0.0.1:0", 8);
+    let socket = client(listener.local_addr());
+    assert_eq!(ask(&socket, "a.test").count(Section::Answer), 1);
+    assert_eq!(ask(&socket, "yield.test").count(Section::Answer), 2);
+    socket.send(&query(10, "wait.test", Type::A, None)).unwrap();
+    // The one that waits holds nobody up.
+    assert_eq!(ask(&socket, "A.tEsT").question().unwrap().0.to_string(), "A.tEsT.");
+    gate.notify_one();
+    assert_eq!(receive(&socket).id(), 10);
+}
+
+#[test]
+fn every_end_of_a_chain_has_its_reply() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, _gate) = listen(&runtime, "127.0.0.1:0", 8);
+    let socket = client(listener.local_addr());
+    for (name, rcode) in [
+        ("error.test", Rcode::SERVFAIL),
+        ("refused.test", Rcode::REFUSED),
+        ("panic.test", Rcode::SERVFAIL),
+        ("nowhere", Rcode::REFUSED),
+        ("again.test", Rcode::NOERROR),
+        ("loop.test", Rcode::SERVFAIL),
+        ("many.test", Rcode::NOERROR),
+        ("stream.test", Rcode::NOERROR),
+    ] {
+        socket.send(&query(1, "drop.test", Type::A, None)).unwrap();
+        let reply = ask(&socket, name);
+        assert_eq!((reply.rcode(), reply.id()), (rcode, 9), "{name}");
+    }
+}
+
+#[test]
+fn without_room_a_query_that_would_wait_is_refused_at_once() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, gate) = listen(&runtime, "127.0.0.1:0", 1);
+    let socket = client(listener.local_addr());
+    socket.send(&query(1, "wait.test", Type::A, None)).unwrap();
+    let refused = ask(&socket, "wait.test");
+    assert_eq!((refused.rcode(), refused.id()), (Rcode::SERVFAIL, 9));
+    assert_eq!(refused.question().unwrap().0.to_string(), "wait.test.");
+    assert_eq!(ask(&socket, "a.test").rcode(), Rcode::NOERROR);
+    gate.notify_one();
+    assert_eq!(receive(&socket).id(), 1);
+}
+
+#[test]
+fn the_reply_leaves_from_the_address_that_was_asked() {
+    let runtime = Runtime::new().unwrap();
+    for wildcard in ["0.0.0.0:0", "[::]:0"] {
+        let (listener, gate) = listen(&runtime, wildcard, 8);
+        // A connected socket takes replies from that address only.
+        for asked in ["127.0.0.1", "127.0.0.2", "127.1.2.3"] {
+            let socket = client(SocketAddr::new(asked.parse().unwrap(), listener.local_addr().port()));
+            assert_eq!(ask(&socket, "a.test").count(Section::Answer), 1, "{wildcard} {asked}");
+            assert_eq!(ask(&socket, "yield.test").count(Section::Answer), 2, "{wildcard} {asked}");
+        }
+        drop(gate);
+    }
+    let (listener, _gate) = listen(&runtime, "[::]:0", 8);
+    let socket = client(SocketAddr::new("::1".parse().unwrap(), listener.local_addr().port()));
+    assert_eq!(ask(&socket, "a.test").count(Section::Answer), 1);
+}
+
+#[test]
+fn garbage_and_bursts_are_survived() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, _gate) = listen(&runtime, "127.0.0.1:0", 8);
+    let socket = client(listener.local_addr());
+    let mut state = 88_172_645_463_325_252_u64;
+    for round in 0..200_u64 {
+        let octets: Vec<u8> = (0..round * 3)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                // The QR bit set: nothing is to come back.
+                u8::try_from(state & 0xff).unwrap() | 0x80
+            })
+            .collect();
+        socket.send(&octets).unwrap();
+        if round % 10 == 0 {
+            // Lest the socket's buffer runs over.
+            assert_eq!(ask(&socket, "a.test").id(), 9);
+        }
+    }
+    for id in 0..100 {
+        socket.send(&query(id, "a.test", Type::A, None)).unwrap();
+    }
+    let ids: Vec<u16> = (0..100).map(|_| receive(&socket).id()).collect();
+    assert_eq!(ids, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_query_of_more_than_512_octets_is_cut() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, _gate) = listen(&runtime, "127.0.0.1:0", 8);
+    let socket = client(listener.local_addr());
+    let padding = [&[0, 12, 2, 0][..], &[0; 512]].concat();
+    socket.send(&query(3, "a.test", Type::A, Some((1232, &padding)))).unwrap();
+    let reply = receive(&socket);
+    assert_eq!((reply.rcode(), reply.question_count()), (Rcode::FORMERR, 1));
+}
+
+#[test]
+fn stopping_answers_what_has_come_and_ends_the_thread() {
+    let runtime = Runtime::new().unwrap();
+    let (mut listener, gate) = listen(&runtime, "127.0.0.1:0", 8);
+    let socket = client(listener.local_addr());
+    socket.send(&query(1, "wait.test", Type::A, None)).unwrap();
+    assert_eq!(ask(&socket, "a.test").rcode(), Rcode::NOERROR);
+    listener.stop();
+    gate.notify_one();
+    assert_eq!(receive(&socket).id(), 1);
+}
