@@ -24,7 +24,7 @@ mod trial;
 
 pub use directives::{COREDNS_DIRECTIVES, hints, names};
 
-use plugin_api::{Metrics, Plugin};
+use plugin_api::Plugin;
 
 /// Every plugin in the order a query meets them, which is that of [`COREDNS_DIRECTIVES`]. A plugin feels those below and
 /// must not care about those above.
@@ -41,7 +41,7 @@ pub const PLUGINS: &[Plugin] = &[
 ];
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
-pub const STANDING_METRICS: &[fn(&Metrics)] = &[health::register, reload::register];
+pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] = &[health::register, reload::register];
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,13 @@ pub(crate) fn stream(pieces: impl Pieces) -> Body {
     StreamBody::new(frames).boxed_unsync()
 }
 
+/// The error that cuts the connection, once all that was sent before has left.
+pub(crate) async fn cut() -> io::Error {
+    // While a body has nothing to send, the connection flushes.
+    tokio::task::yield_now().await;
+    io::ErrorKind::ConnectionReset.into()
+}
+
 /// A body that is there already.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()

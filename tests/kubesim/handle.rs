@@ -1,7 +1,7 @@
 //! One request to one answer: record, hook, access, then whatever the path means.
 //! Knows no sockets.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::discovery;
+use crate::flow::Shaped;
 use crate::hook::{Recorded, Verdict};
 use crate::list::{self, Writer};
 use crate::object::Form;
@@ -30,18 +31,28 @@ pub(crate) async fn handle(
     shared: Arc<Shared>,
     has_certificate: bool,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> io::Result<Response<Body>> {
     let target = Target::parse(request.uri().path());
     let recorded = shared.recorder.keep(record(&request, target.as_ref()));
-    match shared.hook().request(&recorded) {
-        Verdict::Answer => {}
+    let flow = match shared.verdict(&recorded) {
+        Verdict::Answer => None,
+        Verdict::Shape(flow) => Some(flow),
         Verdict::Refuse { code, retry_after } => return Ok(body::refuse(&injected(code, retry_after))),
         Verdict::Hang => std::future::pending().await,
+        Verdict::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
+    };
+    if let Some(flow) = flow {
+        tokio::time::sleep(flow.delay).await;
     }
-    if let Err(refusal) = shared.access.authenticate(request.headers(), has_certificate) {
-        return Ok(body::refuse(&refusal));
-    }
-    Ok(respond(&shared, recorded, target, request).await.unwrap_or_else(|refusal| body::refuse(&refusal)))
+    let response = match shared.access.authenticate(request.headers(), has_certificate) {
+        Ok(()) => respond(&shared, recorded, target, request).await,
+        Err(refusal) => Err(refusal),
+    };
+    let response = response.unwrap_or_else(|refusal| body::refuse(&refusal));
+    Ok(match flow {
+        Some(flow) => response.map(|body| body::stream(Shaped::new(body, flow))),
+        None => response,
+    })
 }
 
 /// What the recorder keeps of a request.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::flow::Flow;
 use crate::resource::Resource;
 
 /// A request as the recorder keeps it and hooks see it.
@@ -59,8 +60,12 @@ pub enum Verdict {
         /// Seconds for `Retry-After`.
         retry_after: Option<u64>,
     },
+    /// It is answered as it should be, but slowly, or not to the end.
+    Shape(Flow),
     /// It never gets an answer.
     Hang,
+    /// The connection is cut without an answer (with HTTP/2, the stream is reset).
+    Cut,
 }
 
 /// What is done in place of sending one event of a watch.

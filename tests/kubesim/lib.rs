@@ -1,6 +1,6 @@
 //! A Kubernetes API server in one process, for tests and demos: objects in memory, real HTTP over real sockets.
 //!
-//! It knows no DNS server. Modules in reading order: `sim` is what tests hold; `serve` and `handle` lead a request to
+//! It knows no DNS server. Modules in reading order: `sim` and `misbehave` are what tests hold; `serve` and `handle` lead a request to
 //! `list`, `watch`, `write` or `discovery`; `store` has the objects.
 //!
 //! ```no_run
@@ -15,6 +15,9 @@
 
 mod sim;
 
+mod misbehave;
+
+mod gate;
 mod handle;
 mod serve;
 mod tls;
@@ -36,6 +39,8 @@ mod store;
 
 mod clock;
 mod endpoints;
+mod faults;
+mod flow;
 mod hook;
 mod kubeconfig;
 mod load;
@@ -43,6 +48,9 @@ mod recorder;
 mod settings;
 mod shared;
 
+pub use faults::{EventFault, Fault, Rule, Verb};
+pub use flow::{End, Flow};
+pub use gate::Connections;
 pub use hook::{Hook, Recorded, Step, Verdict};
 pub use load::LoadError;
 pub use resource::{RESOURCES, Resource};

@@ -94,7 +94,7 @@ pub(crate) fn list(store: &Store, target: &Target, params: &Params, may_go_on: b
 
 /// All objects of the type at the version asked for.
 fn snapshot(store: &Store, target: &Target, freshness: Freshness) -> Result<(u64, Vec<Arc<Object>>), Refusal> {
-    let (current, objects) = store.current(target.resource, "");
+    let (current, objects) = store.shown(target.resource, "");
     match freshness {
         Freshness::Newest | Freshness::Any => Ok((current, objects)),
         Freshness::NotOlderThan(version) | Freshness::Exact(version) if version > current => {
@@ -111,7 +111,7 @@ fn snapshot(store: &Store, target: &Target, freshness: Freshness) -> Result<(u64
 /// The objects that a token still has to see.
 fn go_on(store: &Store, target: &Target, token: &str, may_go_on: bool) -> Result<(u64, Vec<Arc<Object>>), Refusal> {
     let token = Token::decode(token)?;
-    let Ok(version) = u64::try_from(token.rv) else { return Ok(store.current(target.resource, &token.start)) };
+    let Ok(version) = u64::try_from(token.rv) else { return Ok(store.shown(target.resource, &token.start)) };
     let objects = store.at(target.resource, &token.start, version).map_err(|_| {
         let mut refusal = Refusal::new(
             410,

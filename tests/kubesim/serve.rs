@@ -1,6 +1,7 @@
 //! Sockets: accept, TLS, HTTP; and the tasks that all of it runs in.
 //! Knows no objects.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::gate::{Connections, Gate};
 use crate::handle::handle;
 use crate::shared::Shared;
 
-/// How long accepting rests after a failure, such as too many open files.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long it rests after a failure to accept or to listen, such as too many open files.
+const REST: Duration = Duration::from_millis(50);
 
 /// Owns every task of a server, and stops them.
 #[derive(Clone, Debug)]
@@ -60,22 +62,65 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-/// Accepts connections until the tasks are stopped.
-pub(crate) fn listen(tasks: &Tasks, listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+/// Accepts connections as the gate says until the tasks are stopped.
+pub(crate) fn listen(tasks: &Tasks, listener: TcpListener, address: SocketAddr, gate: Arc<Gate>, shared: Arc<Shared>) {
     let inner = tasks.clone();
     tasks.spawn(async move {
+        let mut wanted = gate.wanted.subscribe();
+        let mut listener = Some(listener);
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(ACCEPT_REST).await;
-                continue;
-            };
-            inner.spawn(connection(inner.clone(), stream, tls.clone(), Arc::clone(&shared)));
+            let mode = *wanted.borrow_and_update();
+            match (mode, &listener) {
+                (Connections::Refuse, _) => listener = None,
+                (_, None) => listener = Some(bind_again(address).await),
+                (_, Some(_)) => {}
+            }
+            gate.applied.send_replace(mode);
+            tokio::select! {
+                // The sender is in the gate, which is here: it cannot be gone.
+                _ = wanted.changed() => {}
+                stream = accept(listener.as_ref()) => {
+                    let end = gate.end();
+                    let task = connection(inner.clone(), stream, mode, gate.acceptor(), Arc::clone(&shared));
+                    inner.spawn(async move { end.run_until_cancelled(task).await.is_some() });
+                }
+            }
         }
     });
 }
 
+/// The next connection; none ever without a listener.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => tokio::time::sleep(REST).await,
+        }
+    }
+}
+
+/// Listens where it did before. Somebody may have taken the port meanwhile: then waits until it is free.
+async fn bind_again(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(REST).await,
+        }
+    }
+}
+
 /// Serves one connection. Failures are the client's to notice.
-async fn connection(tasks: Tasks, stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn connection(tasks: Tasks, stream: TcpStream, mode: Connections, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    match mode {
+        Connections::Serve => {}
+        Connections::Hang => std::future::pending().await,
+        Connections::Reset | Connections::Refuse => {
+            // Dropped with nothing to linger for, the connection is reset.
+            stream.set_zero_linger().ok();
+            return;
+        }
+    }
     // Without it, small events would wait for the client's acknowledgement; a socket that cannot is merely slower.
     stream.set_nodelay(true).ok();
     let Some(tls) = tls else { return serve(tasks, stream, false, shared).await };

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
+
 use crate::access::Access;
 use crate::clock::Clock;
-use crate::hook::Hook;
+use crate::faults::Faults;
+use crate::hook::{Hook, Recorded, Step, Verdict};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -21,13 +24,34 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     /// What was set at the start.
     pub(crate) settings: Settings,
-    /// Who tampers with answers.
+    /// Faults by rule.
+    pub(crate) faults: Faults,
+    /// Who tampers with answers besides.
     pub(crate) hook: RwLock<Arc<dyn Hook>>,
 }
 
 impl Shared {
+    /// What becomes of a request: by the rules first, then by the hook.
+    pub(crate) fn verdict(&self, request: &Recorded) -> Verdict {
+        match self.faults.request(request) {
+            Verdict::Answer => self.hook().request(request),
+            verdict => verdict,
+        }
+    }
+
+    /// What becomes of an event: the rules make steps of it, the hook sees each line that they send.
+    pub(crate) fn steps(&self, request: &Recorded, line: Bytes) -> Vec<Step> {
+        let hook = self.hook();
+        let steps = self.faults.event(request, line).into_iter();
+        let tampered = steps.map(|step| match step {
+            Step::Send(line) => hook.event(request, line),
+            step => vec![step],
+        });
+        tampered.flatten().collect()
+    }
+
     /// The hook of now.
-    pub(crate) fn hook(&self) -> Arc<dyn Hook> {
+    fn hook(&self) -> Arc<dyn Hook> {
         Arc::clone(&self.hook.read().unwrap_or_else(PoisonError::into_inner))
     }
 

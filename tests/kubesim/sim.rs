@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::endpoints::{self, Packing};
-use crate::hook::{Honest, Hook, Recorded};
+use crate::faults::Faults;
+use crate::gate::Gate;
+use crate::hook::{Honest, Recorded};
 use crate::kubeconfig;
 use crate::load::{self, LoadError};
 use crate::object::key_of;
@@ -125,6 +127,8 @@ impl Builder {
         let listener = TcpListener::bind(self.address).await?;
         let address = listener.local_addr()?;
         let authority = self.is_tls.then(|| Authority::new(address.ip())).transpose().map_err(io::Error::other)?;
+        let acceptor = authority.as_ref().map(Authority::acceptor).transpose().map_err(io::Error::other)?;
+        let gate = Arc::new(Gate::new(acceptor));
         let shared = Arc::new(Shared {
             store: Store::new(self.settings.history),
             access: Access {
@@ -135,11 +139,13 @@ impl Builder {
             clock: if self.is_manual_clock { Clock::manual() } else { Clock::real() },
             recorder: Recorder::new(),
             settings: self.settings,
+            faults: Faults::default(),
             hook: RwLock::new(Arc::new(Honest)),
         });
         let tasks = Tasks::new();
-        serve::listen(&tasks, listener, authority.as_ref().map(|a| a.acceptor.clone()), Arc::clone(&shared));
-        Ok(KubeSim { address, authority, shared, tasks })
+        serve::listen(&tasks, listener, address, Arc::clone(&gate), Arc::clone(&shared));
+        let is_tls = authority.is_some();
+        Ok(KubeSim { address, is_tls, authority: Mutex::new(authority), gate, shared, tasks })
     }
 }
 
@@ -156,10 +162,14 @@ pub struct Loaded {
 pub struct KubeSim {
     /// Where it listens.
     address: SocketAddr,
+    /// Whether it speaks TLS.
+    is_tls: bool,
     /// Its certificates, if it speaks TLS.
-    authority: Option<Authority>,
+    authority: Mutex<Option<Authority>>,
+    /// What becomes of connections.
+    pub(crate) gate: Arc<Gate>,
     /// Its state.
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Its tasks.
     tasks: Tasks,
 }
@@ -192,27 +202,32 @@ impl KubeSim {
     /// Its base URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.authority.is_some() { "https" } else { "http" }, self.address)
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
     }
 
     /// A kubeconfig with everything embedded: URL, CA, token, client certificate.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         let token = self.shared.access.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let client = self.authority.as_ref().filter(|_| self.shared.access.takes_certificates).map(|a| &a.client);
-        kubeconfig::render(&self.url(), self.ca(), token.as_deref(), client)
+        let client = self.client().filter(|_| self.shared.access.takes_certificates);
+        kubeconfig::render(&self.url(), self.ca().as_deref(), token.as_deref(), client.as_ref())
     }
 
     /// The CA's certificate in PEM, if the server speaks TLS.
     #[must_use]
-    pub fn ca(&self) -> Option<&str> {
-        self.authority.as_ref().map(|authority| authority.ca.as_str())
+    pub fn ca(&self) -> Option<String> {
+        self.authority().as_ref().map(|authority| authority.ca.clone())
     }
 
     /// A client certificate of its CA, if the server speaks TLS.
     #[must_use]
-    pub fn client(&self) -> Option<&Pair> {
-        self.authority.as_ref().map(|authority| &authority.client)
+    pub fn client(&self) -> Option<Pair> {
+        self.authority().as_ref().map(|authority| authority.client.clone())
+    }
+
+    /// Its certificates.
+    pub(crate) fn authority(&self) -> MutexGuard<'_, Option<Authority>> {
+        self.authority.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Loads a file, or all manifests in and below a folder. Fails at the first file that cannot be read; nothing is
@@ -317,11 +332,6 @@ impl KubeSim {
         self.shared.store.version()
     }
 
-    /// Forgets all history, as a compaction does: watches and pages from any older version have expired.
-    pub fn compact(&self) {
-        self.shared.store.compact();
-    }
-
     /// Answers 403 for this plural from now on.
     pub fn forbid(&self, plural: &str) {
         self.shared.access.forbidden.lock().unwrap_or_else(PoisonError::into_inner).insert(plural.to_owned());
@@ -335,11 +345,6 @@ impl KubeSim {
     /// Demands this token from now on, or none.
     pub fn set_token(&self, token: Option<&str>) {
         *self.shared.access.token.lock().unwrap_or_else(PoisonError::into_inner) = token.map(str::to_owned);
-    }
-
-    /// Lets a hook decide over requests and events from now on.
-    pub fn set_hook(&self, hook: impl Hook) {
-        self.shared.set_hook(Arc::new(hook));
     }
 
     /// Turns a manual clock forward.

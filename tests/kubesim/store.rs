@@ -44,6 +44,8 @@ struct Shelf {
 struct State {
     /// The newest version given out.
     version: u64,
+    /// The version that lists and new watches are shown instead of the newest, if the server plays a stale replica.
+    stale: Option<u64>,
     /// One shelf for each type, by plural.
     shelves: HashMap<&'static str, Shelf>,
 }
@@ -71,7 +73,7 @@ impl Store {
     pub(crate) fn new(window: usize) -> Self {
         let shelf = || Shelf { floor: FIRST_VERSION, ..Shelf::default() };
         let shelves = RESOURCES.iter().map(|r| (r.plural, shelf())).collect();
-        let state = Mutex::new(State { version: FIRST_VERSION, shelves });
+        let state = Mutex::new(State { version: FIRST_VERSION, stale: None, shelves });
         Self { state, newest: watch::Sender::new(FIRST_VERSION), window }
     }
 
@@ -171,6 +173,41 @@ impl Store {
         }
         let first = shelf.changes.partition_point(|change| change.version <= version);
         Ok(shelf.changes.iter().skip(first).take(limit).cloned().collect())
+    }
+
+    /// As [`Store::current`], but what lists and new watches are shown: older while a stale replica is played.
+    pub(crate) fn shown(&self, resource: &'static Resource, start: &str) -> (u64, Vec<Arc<Object>>) {
+        let stale = self.lock().stale;
+        let old = stale.and_then(|version| self.at(resource, start, version).ok().map(|objects| (version, objects)));
+        old.unwrap_or_else(|| self.current(resource, start))
+    }
+
+    /// The newest version that lists and new watches are shown.
+    pub(crate) fn shown_version(&self) -> u64 {
+        let state = self.lock();
+        state.stale.unwrap_or(state.version)
+    }
+
+    /// Plays a stale replica that knows only what happened up to a version, or no longer.
+    pub(crate) fn set_stale(&self, stale: Option<u64>) {
+        self.lock().stale = stale;
+    }
+
+    /// Goes back to an earlier version, as etcd restored from a backup: objects, history and the counter. Fails and
+    /// changes nothing if that version is no longer known.
+    pub(crate) fn restore(&self, version: u64) -> Result<(), Expired> {
+        let pictures: Result<Vec<_>, _> =
+            RESOURCES.iter().map(|r| self.at(r, "", version).map(|objects| (r, objects))).collect();
+        let pictures = pictures?;
+        let mut state = self.lock();
+        state.version = version;
+        for (resource, objects) in pictures {
+            let shelf = state.shelf(resource);
+            shelf.objects = objects.into_iter().map(|object| (Arc::clone(&object.key), object)).collect();
+            shelf.changes.retain(|change| change.version <= version);
+        }
+        self.newest.send_replace(version);
+        Ok(())
     }
 
     /// Forgets all history up to now, as a compaction of etcd does: every older version has expired.

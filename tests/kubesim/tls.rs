@@ -35,24 +35,32 @@ pub(crate) struct Authority {
     pub(crate) ca: String,
     /// A certificate for clients.
     pub(crate) client: Pair,
-    /// The server's side.
-    pub(crate) acceptor: TlsAcceptor,
+    /// The CA's certificate.
+    certificate: Certificate,
+    /// What signs.
+    issuer: Issuer<'static, KeyPair>,
+    /// An address that server certificates name.
+    address: IpAddr,
 }
 
 impl Authority {
-    /// Makes a CA, a server certificate for the loopback addresses and `address`, and a client certificate.
+    /// Makes a CA and a client certificate.
     pub(crate) fn new(address: IpAddr) -> Result<Self, Failure> {
-        let (ca, issuer) = authority()?;
+        let (certificate, issuer) = authority()?;
+        let params = CertificateParams::default();
+        let (client, key) = sign(params, "kubesim-client", ExtendedKeyUsagePurpose::ClientAuth, &issuer)?;
+        let client = Pair { certificate: client.pem(), key: key.serialize_pem() };
+        Ok(Self { ca: certificate.pem(), client, certificate, issuer, address })
+    }
+
+    /// The server's side of TLS, with a new certificate for the loopback addresses and the server's own.
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, Failure> {
         let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
-        for ip in ["127.0.0.1".parse()?, "::1".parse()?, address] {
+        for ip in ["127.0.0.1".parse()?, "::1".parse()?, self.address] {
             params.subject_alt_names.push(SanType::IpAddress(ip));
         }
-        let (server, server_key) = sign(params, "kubesim", ExtendedKeyUsagePurpose::ServerAuth, &issuer)?;
-        let (client, client_key) =
-            sign(CertificateParams::default(), "kubesim-client", ExtendedKeyUsagePurpose::ClientAuth, &issuer)?;
-        let acceptor = acceptor(&ca, &server, &server_key)?;
-        let client = Pair { certificate: client.pem(), key: client_key.serialize_pem() };
-        Ok(Self { ca: ca.pem(), client, acceptor })
+        let (server, key) = sign(params, "kubesim", ExtendedKeyUsagePurpose::ServerAuth, &self.issuer)?;
+        acceptor(&self.certificate, &server, &key)
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 
-use crate::body::Pieces;
+use crate::body::{Pieces, cut};
 use crate::hook::{Recorded, Step};
 use crate::object::{Form, Object};
 use crate::request::{Params, Target};
@@ -97,7 +97,7 @@ impl Watch {
                 watch.show_current();
                 watch.marks_initial = has_bookmarks;
             }
-            _ if version == 0 => watch.cursor = shared.store.version(),
+            _ if version == 0 => watch.cursor = shared.store.shown_version(),
             _ => watch.resume(version)?,
         }
         Ok(watch)
@@ -105,7 +105,7 @@ impl Watch {
 
     /// Shows everything there is before the changes after it.
     fn show_current(&mut self) {
-        let (version, objects) = self.shared.store.current(self.target.resource, "");
+        let (version, objects) = self.shared.store.shown(self.target.resource, "");
         self.cursor = version;
         self.initial = objects.into_iter();
     }
@@ -140,7 +140,7 @@ impl Watch {
         line.extend_from_slice(br#"","object":"#);
         line.extend_from_slice(object);
         line.extend_from_slice(b"}\n");
-        self.steps.extend(self.shared.hook().event(&self.request, Bytes::from(line)));
+        self.steps.extend(self.shared.steps(&self.request, Bytes::from(line)));
     }
 
     /// Puts an event with an object into `steps`.
@@ -231,7 +231,7 @@ fn check_watch_list(shared: &Shared, params: &Params, version: u64) -> Result<()
         let message = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
         return Err(Refusal::new(422, "Invalid", message));
     }
-    let current = shared.store.version();
+    let current = shared.store.shown_version();
     if version > current { Err(Refusal::too_large(version, current)) } else { Ok(()) }
 }
 
@@ -240,7 +240,7 @@ impl Pieces for Watch {
         loop {
             match self.steps.pop_front() {
                 Some(Step::Send(line)) => return Some(Ok(line)),
-                Some(Step::Cut) => return Some(Err(io::Error::from(io::ErrorKind::ConnectionReset))),
+                Some(Step::Cut) => return Some(Err(cut().await)),
                 Some(Step::Close) => return None,
                 Some(Step::Hang) => std::future::pending().await,
                 None if self.is_over => return None,

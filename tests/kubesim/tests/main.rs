@@ -5,6 +5,7 @@
 mod client;
 
 mod endpoints;
+mod faults;
 mod list;
 mod load;
 mod tls;

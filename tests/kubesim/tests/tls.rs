@@ -73,6 +73,20 @@ async fn tokens_and_certificates_let_in() {
 }
 
 #[tokio::test]
+async fn certificates_and_authorities_are_swapped() {
+    let sim = KubeSim::builder().tls(true).start().await.unwrap();
+    let chain =
+        async |sim: &KubeSim| connect(sim, false, false).await.get_ref().1.peer_certificates().unwrap().to_vec();
+    let (first, ca) = (chain(&sim).await, sim.ca());
+    sim.swap_certificate().unwrap();
+    let second = chain(&sim).await;
+    assert!(first != second && ca == sim.ca());
+    sim.swap_ca().unwrap();
+    assert!(second != chain(&sim).await && ca != sim.ca());
+    assert!(KubeSim::start().await.unwrap().swap_ca().is_err());
+}
+
+#[tokio::test]
 async fn the_kubeconfig_has_all_that_is_needed() {
     let sim = KubeSim::builder().tls(true).token("secret").client_certificate(true).start().await.unwrap();
     let config: serde_json::Value = serde_json::from_str(&sim.kubeconfig()).unwrap();
