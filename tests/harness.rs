@@ -1,9 +1,12 @@
 //! Runs one recorded suite against the program under test: everything it needs around it, its queries, its answers.
 //!
-//! Environment: `FERRODNS_SUBJECT` names another program to test (a CoreDNS, say), `FERRODNS_API` a program that is
-//! called as `PROGRAM --port N MANIFEST` and stands in for the API server.
+//! Environment: `FERRODNS_SUBJECT` names another program to test (a CoreDNS, say). `FERRODNS_API` says where objects come from
+//! instead of kubesim: `manifests` (the program reads them itself), or a program that is called as
+//! `PROGRAM --port N MANIFEST` and serves them.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -13,10 +16,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs, iter};
 
+use kubesim::KubeSim;
 use test_support::compare::difference;
 use test_support::golden::{Action, Case, Cluster, Suite};
 use test_support::subject::Subject;
 use test_support::{Answer, Client, Query, Route, Upstream, http, netns, ports};
+use tokio::runtime;
+
+/// The flag that replaces the API server of every `kubernetes` block.
+const MANIFESTS: &str = "-kubernetes.manifests";
 
 /// How long the program may take to listen; `forbidden-*` wait four seconds for an API that refuses.
 const START: Duration = Duration::from_secs(20);
@@ -26,6 +34,9 @@ const BANNER: Duration = Duration::from_secs(1);
 
 /// How long plugins have to fetch and read their zones before the first query, as when the answers were recorded.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// The same where `loop` is set: its probe may come only a second after the start, and is counted.
+const SETTLE_LOOP: Duration = Duration::from_millis(1200);
 
 /// How long a query in the background has before the next line is run.
 const HEAD_START: Duration = Duration::from_millis(50);
@@ -156,20 +167,43 @@ impl Drop for Scratch {
     }
 }
 
-/// The API server of a suite.
+/// Where a suite's objects come from.
 struct Api {
-    /// Its base URL.
+    /// What the program under test knows as `API`.
     url: String,
-    /// The program that serves it.
-    _program: Subject,
+    /// What it is told on its command line.
+    arguments: Vec<OsString>,
+    /// What has to live as long as the program.
+    _held: Box<dyn Any>,
 }
 
 impl Api {
-    /// Starts the API server with a suite's objects.
+    /// Starts what holds a suite's objects.
     fn start(cluster: &Cluster, scratch: &Scratch) -> io::Result<Self> {
-        let Some(program) = env::var_os("FERRODNS_API") else {
-            return Err(io::Error::other("there is no API server; FERRODNS_API can name one"));
-        };
+        match env::var("FERRODNS_API") {
+            Err(_) => Self::simulate(cluster),
+            Ok(word) if word == "manifests" => Ok(Self::read(cluster)),
+            Ok(program) => Self::call(&program, cluster, scratch),
+        }
+    }
+
+    /// Starts kubesim, on a runtime whose threads are where this one is.
+    fn simulate(cluster: &Cluster) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let sim = runtime.block_on(KubeSim::start())?;
+        cluster.forbidden.iter().for_each(|plural| sim.forbid(plural));
+        sim.load_path(&cluster.manifest).map_err(io::Error::other)?;
+        Ok(Self { url: sim.url(), arguments: Vec::new(), _held: Box::new((sim, runtime)) })
+    }
+
+    /// Lets the program under test read the manifest itself.
+    fn read(cluster: &Cluster) -> Self {
+        let arguments = vec![MANIFESTS.into(), cluster.manifest.clone().into_os_string()];
+        Self { url: "http://127.0.0.1:1".to_owned(), arguments, _held: Box::new(()) }
+    }
+
+    /// Starts a program that serves a manifest; an item of kind `FakeApi` tells it what to forbid.
+    fn call(program: &str, cluster: &Cluster, scratch: &Scratch) -> io::Result<Self> {
         let manifest = scratch.0.join("cluster.yaml");
         let mut text = fs::read_to_string(&cluster.manifest)?;
         for plural in &cluster.forbidden {
@@ -181,7 +215,7 @@ impl Api {
         command.args(["--port", &port.to_string()]).arg(manifest);
         let mut program = Subject::start(&mut command, &scratch.0.join("api.log"))?;
         program.wait_for(port, START)?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), _program: program })
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), arguments: Vec::new(), _held: Box::new(program) })
     }
 }
 
@@ -228,7 +262,9 @@ impl<'a> Session<'a> {
             }
         }
         let api = suite.cluster.as_ref().map(|cluster| Api::start(cluster, &scratch)).transpose()?;
-        command.envs(api.iter().map(|api| ("API", &api.url)));
+        if let Some(api) = &api {
+            command.env("API", &api.url).args(&api.arguments);
+        }
         command.env("DEAD", format!("127.0.0.1:{}", ports::free()?));
         let silent = suite.names("SILENT").then(ports::bind_pair).transpose()?;
         if let Some((udp, _)) = &silent {
@@ -258,7 +294,7 @@ impl<'a> Session<'a> {
             thread::sleep(Duration::from_millis(5));
         }
         if !suite.name.starts_with("kubernetes/") {
-            thread::sleep(SETTLE);
+            thread::sleep(if suite.text().contains("loop") { SETTLE_LOOP } else { SETTLE });
         }
     }
 

@@ -6,7 +6,7 @@ usage: convert.py RECORDINGS OUT     RECORDINGS has one folder per family, each 
 README.md describes both the form and how suites are recorded. What cannot be written compactly is written as JSON, so
 nothing is lost; every suite is read back and compared before it counts as written.
 """
-import hashlib, json, os, shutil, sys
+import hashlib, json, os, re, shutil, sys
 
 SECTIONS = (("answer", "an"), ("authority", "au"), ("additional", "ad"))
 DROPPED = ("queries", "expected.jsonl", "loose.json", "cluster.yaml")
@@ -69,6 +69,7 @@ def cluster(suite, name, out):
     if "\n- kind: FakeApi\n" in text:
         text, tail = text.split("- kind: FakeApi\n")
         forbidden = [l.strip()[2:] for l in tail.splitlines() if l.strip().startswith("- ")]
+    text = re.sub(r"(?m)^( *[\w.-]+: )([yYnN])$", r'\1"\2"', text)  # a boolean to some readers of YAML
     digest = hashlib.sha256(text.encode()).hexdigest()
     if digest not in CLUSTERS:
         CLUSTERS[digest] = name if path.startswith(f"{suite}/cluster") and not forbidden else "base"

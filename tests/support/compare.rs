@@ -138,3 +138,6 @@ fn align_ttls(want: &Answer, got: &mut Answer, within: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,3 +278,6 @@ fn merge(want: &mut Answer, text: &str) -> Option<()> {
     *want = serde_json::from_value(Value::Object(whole)).ok()?;
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,6 @@ fn is_well_formed(code: u16, data: &[u8]) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,27 @@ impl FromStr for Name {
         if fits && name.wire_len() <= MAX_NAME { Ok(name) } else { Err(bad()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_read_and_written() {
+        for text in [".", "www.Example.com.", r#"a\.b.\000\032\".x\(\)."#, r"\@\$\;\\."] {
+            assert_eq!(text.parse::<Name>().unwrap().to_string(), text);
+        }
+        assert_eq!(r"\065\-b.c".parse::<Name>().unwrap().to_string(), "A-b.c.");
+    }
+
+    #[test]
+    fn a_name_may_not_be_too_long_nor_have_empty_labels() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}.", "a".repeat(61));
+        assert_eq!(longest.parse::<Name>().unwrap().to_wire().len(), 255);
+        for bad in [&longest.replacen('a', "aa", 1), &format!("{label}a."), "a..b", r"a\256", r"a\"] {
+            assert!(bad.parse::<Name>().is_err(), "{bad}");
+        }
+        assert!(format!("a.{longest}").parse::<Name>().is_err());
+    }
+}

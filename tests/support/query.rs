@@ -311,8 +311,8 @@ impl Query {
         wire.extend(type_number(&self.qtype).unwrap_or(0).to_be_bytes());
         wire.extend(self.qclass.to_be_bytes());
         if let Some(serial) = self.serial {
-            // SOA, IN, TTL 0, 22 octets: two root names, the serial, four zeros.
-            wire.extend(&name);
+            // The owner is the name in the question; SOA, IN, TTL 0, 22 octets: two root names, the serial, four zeros.
+            wire.extend(if name.len() > 1 { [0xc0, 12].as_slice() } else { &[0] });
             wire.extend([0, 6, 0, 1, 0, 0, 0, 0, 0, 22, 0, 0]);
             wire.extend(serial.to_be_bytes());
             wire.extend([0; 16]);
@@ -354,7 +354,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// Reads hexadecimal digits.
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
     let pairs = digits.chunks(2).map(|pair| match pair {
         [high, low] => u8::try_from(high << 4 | low).ok(),
@@ -362,3 +362,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     });
     pairs.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ fn service_parameter(key: u16, mut value: Reader<'_>) -> Result<Option<String>, 
     }
     Ok(Some(items.join(",")))
 }
+
+#[cfg(test)]
+mod tests;

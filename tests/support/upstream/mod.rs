@@ -297,3 +297,6 @@ impl Asked<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
