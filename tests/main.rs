@@ -4,3 +4,5 @@
 mod conformance;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod tidy;

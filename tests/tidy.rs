@@ -23,13 +23,14 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Plugins that may use a sibling's insides, with their reason.
-const SIBLINGS: &[(&str, &str, &str)] = &[
-    ("auto", "file", "serves zones as `file` does"),
-    ("forward", "proxy", "the old name of the same plugin"),
-];
+const SIBLINGS: &[(&str, &str, &str)] =
+    &[("auto", "file", "serves zones as `file` does"), ("forward", "proxy", "the old name of the same plugin")];
 
 /// Modules of crate `plugins` that are no plugin and may be used by all.
-const SHARED: &[&str] = &["endpoint", "testing"];
+const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial"];
+
+/// Names of modules that hold tests or what only tests use.
+const TEST_MODULES: &[&str] = &["tests", "testing", "trial", "recorded", "properties", "exercise"];
 
 /// The repository's root.
 fn root() -> PathBuf {
@@ -71,7 +72,8 @@ fn without_tests(text: &str) -> &str {
 fn is_test(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    text.starts_with("tests/") || text.starts_with("benches/") || name == "tests" || name.ends_with("_tests") || name == "testing"
+    let is_test_module = name.ends_with("_tests") || TEST_MODULES.contains(&name.as_str());
+    text.starts_with("tests/") || text.starts_with("benches/") || is_test_module
 }
 
 /// The sources that are part of the program.
@@ -128,17 +130,27 @@ fn arrows_point_down() {
 #[test]
 fn unsafe_code_is_in_the_socket_file() {
     let findings = sources().into_iter().filter(|(path, text)| {
-        path != Path::new("src/transport/socket.rs") && code(text).any(|line| line.contains("unsafe {") || line.contains("unsafe fn"))
+        path != Path::new("src/transport/socket.rs")
+            && code(text).any(|line| line.contains("unsafe {") || line.contains("unsafe fn"))
     });
-    none("only src/transport/socket.rs has unsafe code", findings.map(|(path, _)| path.display().to_string()).collect());
+    none(
+        "only src/transport/socket.rs has unsafe code",
+        findings.map(|(path, _)| path.display().to_string()).collect(),
+    );
 }
 
 #[test]
 fn the_index_is_pure() {
     let mut findings = Vec::new();
     for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("plugins/kubernetes/index")) {
-        for word in ["kube::", "k8s_openapi", "tokio", "Instant::now", "SystemTime", "tracing::", "std::fs", "std::net::Tcp"] {
-            findings.extend(code(text).filter(|line| line.contains(word)).map(|line| format!("{}: {}", path.display(), line.trim())));
+        for word in
+            ["kube::", "k8s_openapi", "tokio", "Instant::now", "SystemTime", "tracing::", "std::fs", "std::net::Tcp"]
+        {
+            findings.extend(
+                code(text)
+                    .filter(|line| line.contains(word))
+                    .map(|line| format!("{}: {}", path.display(), line.trim())),
+            );
         }
     }
     none("the index knows no API, no runtime, no clock", findings);
@@ -147,7 +159,8 @@ fn the_index_is_pure() {
 #[test]
 fn kube_stays_in_the_source() {
     let findings = sources().into_iter().filter(|(path, text)| {
-        !path.starts_with("plugins/kubernetes/source") && code(text).any(|line| line.contains("kube::") || line.contains("k8s_openapi::"))
+        !path.starts_with("plugins/kubernetes/source")
+            && code(text).any(|line| line.contains("kube::") || line.contains("k8s_openapi::"))
     });
     none("only plugins/kubernetes/source names kube", findings.map(|(path, _)| path.display().to_string()).collect());
 }
@@ -161,7 +174,8 @@ fn nothing_is_left_unfinished() {
 
 /// The folders of plugins.
 fn plugins() -> Vec<String> {
-    let folders = fs::read_dir(root().join("plugins")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
+    let folders =
+        fs::read_dir(root().join("plugins")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
     let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| name != "api" && name != "target");
     names.sort();
@@ -192,7 +206,9 @@ fn every_plugin_is_in_the_table_and_explained() {
 fn plugins_do_not_know_each_other() {
     let names = plugins();
     let mut findings = Vec::new();
-    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("plugins") && !path.starts_with("plugins/api")) {
+    for (path, text) in
+        sources().iter().filter(|(path, _)| path.starts_with("plugins") && !path.starts_with("plugins/api"))
+    {
         let Some(own) = path.iter().nth(1).map(|part| part.to_string_lossy().into_owned()) else { continue };
         for line in code(text) {
             let Some((_, used)) = line.split_once("crate::") else { continue };
@@ -214,7 +230,11 @@ fn the_corefile_crate_knows_no_plugin() {
     for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("corefile")) {
         for plugin in plugins() {
             let quoted = format!("\"{plugin}\"");
-            findings.extend(code(text).filter(|line| line.contains(&quoted)).map(|line| format!("{}: {}", path.display(), line.trim())));
+            findings.extend(
+                code(text)
+                    .filter(|line| line.contains(&quoted))
+                    .map(|line| format!("{}: {}", path.display(), line.trim())),
+            );
         }
     }
     none("the language knows no plugin's name", findings);
@@ -229,7 +249,8 @@ fn metrics_have_one_type_each() {
         let squeezed: String = code(text).flat_map(str::split_whitespace).collect();
         for part in squeezed.split("metrics.get(\"").skip(1) {
             let name = part.split('"').next().unwrap_or_default().to_owned();
-            if let Some(other) = seen.insert(name.clone(), path.clone()).filter(|other| other.parent() != path.parent()) {
+            if let Some(other) = seen.insert(name.clone(), path.clone()).filter(|other| other.parent() != path.parent())
+            {
                 findings.push(format!("{name}: {} and {}", other.display(), path.display()));
             }
         }

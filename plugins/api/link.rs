@@ -2,7 +2,8 @@
 
 use crate::message::Message;
 use crate::name::Name;
-use crate::request::{BoxFuture, Request};
+use crate::origin::BoxFuture;
+use crate::request::Request;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::chain::{Chain, Handler};
 use crate::clock::Clock;
 use crate::link::{Kept, Links};
 use crate::metrics::Metrics;
-use crate::request::BoxFuture;
+use crate::origin::BoxFuture;
 use crate::zone::{Zone, Zones};
 use corefile::{Diagnostic, Dispenser, Token};
 use std::path::{Path, PathBuf};
