@@ -67,9 +67,10 @@ pub(crate) fn one_yaml(text: &str) -> Result<Value, String> {
     if documents.len() > 1 { Err("more than one document".to_owned()) } else { documents.pop().ok_or_else(String::new) }
 }
 
-/// The documents of a text in YAML. Manifests of a test may be as large as it wants, so the reader's budget is off.
+/// The documents of a text in YAML. Manifests of a test may be as large as it wants, so the reader's budget is
+/// off; a name like `y` stays a text.
 fn yaml(text: &str) -> Result<Vec<Value>, String> {
-    let options = serde_saphyr::options! { budget: None };
+    let options = serde_saphyr::options! { budget: None, strict_booleans: true };
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())
 }
 

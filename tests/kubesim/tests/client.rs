@@ -1,5 +1,7 @@
 //! A small HTTP client, and objects to work with.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -10,9 +12,13 @@ use kubesim::KubeSim;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Where services are.
 pub(crate) const SERVICES: &str = "/api/v1/services";
+
+/// How long an event may take before it counts as lost; far above what a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server answered, whole.
 pub(crate) struct Answer {
@@ -109,7 +115,7 @@ impl Events {
             if let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
                 return Some(self.rest.split_to(end + 1).freeze());
             }
-            match self.body.frame().await {
+            match timeout(PATIENCE, self.body.frame()).await.unwrap() {
                 Some(frame) => self.rest.extend_from_slice(&frame.unwrap().into_data().unwrap()),
                 None => {
                     assert!(self.rest.is_empty(), "half a line at the end");

@@ -34,6 +34,12 @@ metadata: {name: unknown}
     assert_eq!(copy.load_yaml(std::str::from_utf8(&dump.bytes).unwrap()).unwrap().objects, 2);
     assert_eq!(get(&copy, SERVICES).await.names(), ["b", "a"]);
 
+    sim.load_yaml("kind: Service\nmetadata: {name: y, labels: {a: n, b: on, c: 'true'}}").unwrap();
+    assert_eq!(
+        sim.get("svc", "default", "y").unwrap()["metadata"]["labels"],
+        json!({"a": "n", "b": "on", "c": "true"})
+    );
+
     assert!(sim.load_yaml("a: [").is_err());
     let nameless = sim.load_yaml("kind: Service\nmetadata: {}\n").unwrap_err().to_string();
     assert_eq!(nameless, "an object of kind Service has no name");
@@ -91,7 +97,8 @@ async fn discovery_aggregated_and_plain() {
     }
 }
 
-/// 10,000 Services with as many slices and 150,000 endpoints. The bound is for an unoptimised build on a busy machine.
+/// 10,000 Services with as many slices and 150,000 endpoints. It takes 3 s unoptimised on an idle
+/// machine; the bound only catches what grows faster than the size.
 #[tokio::test]
 async fn a_large_cluster_is_loaded_and_listed_in_seconds() {
     let sim = KubeSim::start().await.unwrap();
@@ -115,5 +122,5 @@ async fn a_large_cluster_is_loaded_and_listed_in_seconds() {
         get(&sim, SERVICES).await.bytes.len() + get(&sim, "/apis/discovery.k8s.io/v1/endpointslices").await.bytes.len();
     println!("put in {loaded:?}, listed {bytes} bytes in {:?}", start.elapsed().saturating_sub(loaded));
     assert!(bytes > 15_000_000);
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < Duration::from_secs(120));
 }
