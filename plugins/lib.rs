@@ -6,8 +6,10 @@ mod bind;
 mod debug;
 mod errors;
 mod health;
+mod hosts;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod log;
 mod prometheus;
 mod ready;
 mod reload;
@@ -16,6 +18,7 @@ mod whoami;
 
 mod directives;
 mod endpoint;
+mod local_address;
 mod pattern;
 #[cfg(test)]
 mod testing;
@@ -37,11 +40,13 @@ pub const PLUGINS: &[Plugin] = &[
     health::PLUGIN,
     prometheus::PLUGIN,
     errors::PLUGIN,
+    log::PLUGIN,
+    hosts::PLUGIN,
     whoami::PLUGIN,
 ];
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
-pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] = &[health::register, reload::register];
+pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] = &[health::register, hosts::register, reload::register];
 
 #[cfg(test)]
 mod tests;
