@@ -3,6 +3,7 @@
 //! A new plugin is a folder, a line `mod name;` and a line in [`PLUGINS`].
 
 mod bind;
+mod cache;
 mod debug;
 mod errors;
 mod health;
@@ -41,6 +42,7 @@ pub const PLUGINS: &[Plugin] = &[
     prometheus::PLUGIN,
     errors::PLUGIN,
     log::PLUGIN,
+    cache::PLUGIN,
     hosts::PLUGIN,
     whoami::PLUGIN,
 ];

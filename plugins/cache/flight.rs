@@ -1,0 +1,145 @@
+//! Identical queries that are on their way: the first asks, the others wait for what it gets. Knows no cache.
+//!
+//! Identical is what an upstream could not tell apart: same octets but for the id and the letters of the name, same kind of
+//! transport. So nothing is shared that depends on the client, and a forger has one query to hit instead of many
+//! (CVE-2023-30464).
+
+use plugin_api::wire::HEADER;
+use plugin_api::{Error, Message, Opcode, Outcome, Rcode, Request, Response, Type};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Most different queries that others may join. Each is a waiting query of the server, which has its own, lower bound;
+/// beyond this one queries are asked alone.
+const MAX_OPEN: usize = 65_536;
+
+/// What the first query got.
+enum Landed {
+    Message(Message),
+    Failed(String, Rcode, Option<Box<Message>>),
+    Unwritten(Rcode),
+    Dropped,
+}
+
+impl Landed {
+    /// A copy of an outcome; none of one that cannot be copied.
+    fn of(outcome: &Outcome) -> Option<Self> {
+        Some(match outcome {
+            Ok(Response::Message(message)) => Self::Message(message.clone()),
+            Ok(Response::Unwritten(rcode)) => Self::Unwritten(*rcode),
+            Ok(Response::Drop) => Self::Dropped,
+            Ok(Response::Stream(_)) => return None,
+            Err(error) => Self::Failed(error.to_string(), error.rcode, error.message.clone()),
+        })
+    }
+
+    /// The outcome for another client.
+    fn outcome(&self, request: &Request) -> Outcome {
+        let own = |message: &Message| {
+            let mut message = message.clone();
+            message.set_id(request.id());
+            message.set_question(request);
+            message
+        };
+        match self {
+            Self::Message(message) => Ok(Response::Message(own(message))),
+            Self::Unwritten(rcode) => Ok(Response::Unwritten(*rcode)),
+            Self::Dropped => Ok(Response::Drop),
+            Self::Failed(text, rcode, message) => {
+                let error = Error::new(text.clone()).with_rcode(*rcode);
+                Err(match message {
+                    Some(message) => error.with_message(own(message)),
+                    None => error,
+                })
+            }
+        }
+    }
+}
+
+/// What those who wait look at.
+type Board = watch::Receiver<Option<Arc<Landed>>>;
+
+/// The queries that are on their way.
+#[derive(Default)]
+pub(super) struct Flights {
+    open: Mutex<HashMap<Vec<u8>, Board>>,
+}
+
+/// A query's part in a flight.
+pub(super) enum Ticket<'a> {
+    /// It is the first and has to ask.
+    Lead(Lead<'a>),
+    /// Another one asks.
+    Join(Wait),
+    /// It asks for itself only.
+    Alone,
+}
+
+impl Flights {
+    /// Joins the flight of a query, or begins it.
+    pub(super) fn board(&self, request: &Request) -> Ticket<'_> {
+        let Some(key) = key(request) else { return Ticket::Alone };
+        let mut open = self.lock();
+        if let Some(board) = open.get(&key) {
+            return Ticket::Join(Wait(board.clone()));
+        }
+        if open.len() >= MAX_OPEN {
+            return Ticket::Alone;
+        }
+        let (sender, board) = watch::channel(None);
+        open.insert(key.clone(), board);
+        Ticket::Lead(Lead { flights: self, key, sender })
+    }
+
+    /// The lock; a poisoned one is used on, for the map is whole between calls.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Board>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The octets of a query with what may differ made equal; none of what is never shared.
+fn key(request: &Request) -> Option<Vec<u8>> {
+    if request.opcode() != Opcode::QUERY || matches!(request.qtype(), Type::AXFR | Type::IXFR) {
+        return None;
+    }
+    let mut key = Vec::with_capacity(64);
+    request.write_query(0, &mut key).ok()?;
+    let name = HEADER..HEADER + request.qname().as_wire().len();
+    key.get_mut(name)?.make_ascii_lowercase();
+    key.extend_from_slice(request.origin().transport.network().as_bytes());
+    Some(key)
+}
+
+/// The first query of a flight. Dropped without having landed, it lets one of those who wait ask instead.
+pub(super) struct Lead<'a> {
+    flights: &'a Flights,
+    key: Vec<u8>,
+    sender: watch::Sender<Option<Arc<Landed>>>,
+}
+
+impl Lead<'_> {
+    /// Tells those who wait, now and until this is dropped.
+    pub(super) fn land(&self, outcome: &Outcome) {
+        if let Some(landed) = Landed::of(outcome) {
+            self.sender.send_replace(Some(Arc::new(landed)));
+        }
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.flights.lock().remove(&self.key);
+    }
+}
+
+/// A query that waits for another.
+pub(super) struct Wait(Board);
+
+impl Wait {
+    /// What the first query got; none if it was given up.
+    pub(super) async fn outcome(mut self, request: &Request) -> Option<Outcome> {
+        let landed = self.0.wait_for(Option::is_some).await.ok()?.clone();
+        landed.map(|landed| landed.outcome(request))
+    }
+}

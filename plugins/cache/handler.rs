@@ -1,0 +1,398 @@
+//! What happens to a query: a hit is answered, a miss is asked on, what comes back is kept.
+
+use super::classify::{Kind, is_storable, minimal_ttl};
+use super::flight::{Flights, Lead, Ticket};
+use super::item::Item;
+use super::metrics::ServerMetrics;
+use super::setup::{Config, Limits};
+use super::store::{Key, Store};
+use hashbrown::DefaultHashBuilder;
+use plugin_api::{
+    Clock, Edns, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response, Zones, flag,
+};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+use tokio::task::JoinSet;
+
+/// The key of the metadata that names the wildcard an answer was made from.
+const WILDCARD: &str = "zone/wildcard";
+
+/// The handler.
+pub(super) struct Cache {
+    pub(super) inner: Arc<Inner>,
+    /// Refreshes without a client; they end with the cache.
+    pub(super) tasks: Mutex<JoinSet<()>>,
+}
+
+/// What refreshes share with the handler.
+pub(super) struct Inner {
+    pub(super) config: Config,
+    zones: Zones,
+    pub(super) clock: Clock,
+    hasher: DefaultHashBuilder,
+    success: Store,
+    denial: Store,
+    metrics: OnceLock<Vec<ServerMetrics>>,
+    flights: Flights,
+}
+
+/// The two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Positive answers and delegations.
+    Success,
+    /// Denials and failures.
+    Denial,
+}
+
+impl Side {
+    /// Where a response of this kind goes.
+    const fn of(kind: Kind) -> Self {
+        if kind.is_denial() { Self::Denial } else { Self::Success }
+    }
+
+    /// The other one.
+    const fn other(self) -> Self {
+        if matches!(self, Self::Denial) { Self::Success } else { Self::Denial }
+    }
+}
+
+/// What the stores have for a query.
+pub(super) enum Found {
+    /// An answer; to be fetched again if so said.
+    Fresh(Message, bool),
+    /// An answer whose time is over; to be fetched again if so said.
+    Stale(Message, bool),
+    /// A mark that the answer is made from a live index, and the letters of its first question if they are others.
+    Live(Side, Option<Box<Name>>),
+}
+
+/// What came back from the next plugin, and whether another query asked for it.
+pub(super) struct Asked<'a> {
+    pub(super) outcome: Outcome,
+    is_joined: bool,
+    _lead: Option<Lead<'a>>,
+}
+
+impl Handler for Cache {
+    fn name(&self) -> &'static str {
+        "cache"
+    }
+
+    fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
+        let inner = &*self.inner;
+        if inner.zones.find(request.question().lower()).is_none() {
+            return next.run(request);
+        }
+        let key = Key::of(request, &inner.hasher);
+        match inner.find(&key, request) {
+            None => inner.miss(request, next, key, None),
+            Some(Found::Fresh(message, refresh)) => {
+                if refresh {
+                    self.spawn_refresh(request, next, key, false);
+                }
+                Reply::message(message)
+            }
+            Some(Found::Stale(message, refresh)) => self.stale(request, next, key, (message, refresh)),
+            Some(Found::Live(side, None)) => inner.miss(request, next, key, Some(side)),
+            Some(Found::Live(side, Some(letters))) => inner.live_as(request, next, key, (side, letters)),
+        }
+    }
+}
+
+impl Cache {
+    /// An empty cache.
+    pub(super) fn new(config: Config, zones: Zones, clock: Clock) -> Self {
+        let (success, denial) = (Store::new(config.success.capacity), Store::new(config.denial.capacity));
+        let (hasher, metrics, flights) = (DefaultHashBuilder::default(), OnceLock::new(), Flights::default());
+        let inner = Inner { config, zones, clock, hasher, success, denial, metrics, flights };
+        Self { inner: Arc::new(inner), tasks: Mutex::default() }
+    }
+
+    /// Resolves the metrics for the listeners of the block.
+    pub(super) fn link(&self, metrics: &Metrics, servers: &[Arc<str>], view: &str) {
+        let zones: Vec<String> = self.inner.zones.as_slice().iter().map(ToString::to_string).collect();
+        let zones = zones.join(",");
+        let of = |server| ServerMetrics::new(metrics, server, &zones, view);
+        self.inner.metrics.get_or_init(|| servers.iter().map(of).collect());
+    }
+}
+
+impl Inner {
+    /// The metrics of the listener that a query came by.
+    pub(super) fn metrics(&self, request: &Request) -> Option<&ServerMetrics> {
+        let server = &request.origin().site.server;
+        self.metrics.get()?.iter().find(|metrics| metrics.is_of(server))
+    }
+
+    /// The store of one side.
+    pub(super) const fn store(&self, side: Side) -> &Store {
+        match side {
+            Side::Success => &self.success,
+            Side::Denial => &self.denial,
+        }
+    }
+
+    /// What the stores have for a query, counted (CoreDNS: Cache.getIfNotStale).
+    fn find(&self, key: &Key, request: &Request) -> Option<Found> {
+        let metrics = self.metrics(request);
+        metrics.inspect(|metrics| metrics.requests.inc());
+        let found = self.look(key, request, self.clock.now());
+        metrics.inspect(|metrics| match &found {
+            Some((Side::Success, _)) => metrics.success.hits.inc(),
+            Some((Side::Denial, _)) => metrics.denial.hits.inc(),
+            None => metrics.misses.inc(),
+        });
+        found.map(|(_, found)| found)
+    }
+
+    /// Looks in the stores: denials first, but a good answer before a failure, and before any denial with `prefer_positive`.
+    fn look(&self, key: &Key, request: &Request, now: Instant) -> Option<(Side, Found)> {
+        let stale = self.config.stale.up_to;
+        if self.config.stale.prefer_positive && stale > 0 {
+            let good = self.success.get(key, |item| {
+                let item = item.answering_mut().filter(|item| item.is_usable(now, stale))?;
+                Some(self.use_item(item, Side::Success, request, now))
+            });
+            if let Some(found) = good.flatten() {
+                return Some((Side::Success, found));
+            }
+        }
+        let from = |side: Side, accepts: fn(&Item) -> bool| {
+            let found = self.store(side).get(key, |item| {
+                let is_usable = accepts(item) && item.is_usable(now, stale);
+                is_usable.then(|| self.use_item(item, side, request, now))
+            });
+            found.flatten().map(|found| (side, found))
+        };
+        let is_denial = |item: &Item| item.rcode != Rcode::SERVFAIL;
+        from(Side::Denial, is_denial)
+            .or_else(|| from(Side::Success, |_| true))
+            .or_else(|| from(Side::Denial, |item| item.rcode == Rcode::SERVFAIL))
+    }
+
+    /// Answers from an item, and says whether it is to be fetched again.
+    fn use_item(&self, item: &mut Item, side: Side, request: &Request, now: Instant) -> Found {
+        if item.is_live {
+            let letters = if item.has_letters(request.qname()) { None } else { item.live_name().map(Box::new) };
+            return Found::Live(side, letters);
+        }
+        if let Some(wildcard) = &item.wildcard {
+            request.set_metadata(WILDCARD, wildcard);
+        }
+        let Config { stale, prefetch, keep_ttl, .. } = &self.config;
+        match u32::try_from(item.left(now)) {
+            Ok(left @ 1..) => {
+                let ttl = if *keep_ttl { item.ttl } else { left };
+                let is_due = prefetch.amount > 0 && item.is_due(prefetch, now);
+                let refresh = is_due && item.begin_refresh(now);
+                Found::Fresh(item.answer(request, ttl), refresh)
+            }
+            _ => {
+                let shown = if *keep_ttl { item.ttl } else { 0 };
+                let ttl = if stale.ttl > 0 { stale.ttl } else { shown };
+                let is_tracked = !stale.verify || !stale.recheck.is_zero();
+                let refresh = !is_tracked || item.begin_refresh(now);
+                Found::Stale(item.answer(request, ttl), refresh)
+            }
+        }
+    }
+
+    /// Asks on, and keeps what comes back. `live` is where a mark says that the answer is made from a live index.
+    fn miss<'a>(&'a self, request: &'a Request, next: Next<'a>, key: Key, live: Option<Side>) -> Reply<'a> {
+        request.ask_authenticated();
+        match next.run(request) {
+            Reply::Now(Some(outcome)) => Reply::now(self.take(request, &key, outcome, live)),
+            Reply::Now(None) => Reply::Now(None),
+            later => Reply::later(async move {
+                let asked = self.ask(request, next, &key, Some(later)).await;
+                if asked.is_joined {
+                    self.share(request, asked.outcome)
+                } else {
+                    self.take(request, &key, asked.outcome, live)
+                }
+            }),
+        }
+    }
+
+    /// Asks a live index with the letters that the first query for this name had: so a client sees what a kept answer would
+    /// show it (golden kubernetes/cache-repeated).
+    fn live_as<'a>(
+        &'a self,
+        request: &'a Request,
+        next: Next<'a>,
+        key: Key,
+        (side, letters): (Side, Box<Name>),
+    ) -> Reply<'a> {
+        Reply::later(async move {
+            let mut inner = request.derive();
+            inner.set_question(Question::new(*letters, request.qtype(), request.question().class()));
+            inner.ask_authenticated();
+            let mut outcome = next.run(&inner).await;
+            if let Ok(Response::Message(message)) = &mut outcome {
+                message.set_question(request);
+            }
+            self.take(request, &key, outcome, Some(side))
+        })
+    }
+
+    /// Asks the next plugin, or waits for an identical query that does. `begun` is an asking that was begun already.
+    pub(super) async fn ask<'a>(
+        &'a self,
+        request: &'a Request,
+        next: Next<'a>,
+        key: &Key,
+        mut begun: Option<Reply<'a>>,
+    ) -> Asked<'a> {
+        loop {
+            let lead = match self.flights.board(request) {
+                Ticket::Alone => None,
+                Ticket::Lead(lead) => Some(lead),
+                Ticket::Join(wait) => {
+                    begun = None;
+                    match wait.outcome(request).await {
+                        Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
+                        None => match self.kept_meanwhile(request, key) {
+                            Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
+                            None => continue,
+                        },
+                    }
+                }
+            };
+            let outcome = begun.take().unwrap_or_else(|| next.run(request)).await;
+            lead.as_ref().inspect(|lead| lead.land(&outcome));
+            return Asked { outcome, is_joined: false, _lead: lead };
+        }
+    }
+
+    /// What another query has put into the store since this one looked.
+    fn kept_meanwhile(&self, request: &Request, key: &Key) -> Option<Outcome> {
+        let (_, Found::Fresh(message, refresh)) = self.look(key, request, self.clock.now())? else { return None };
+        if refresh {
+            self.end_refresh(key, None);
+        }
+        Some(Ok(Response::Message(message)))
+    }
+
+    /// Keeps what came back, if it is worth it, and makes of it what the client gets.
+    fn take(&self, request: &Request, key: &Key, mut outcome: Outcome, live: Option<Side>) -> Outcome {
+        if let Some(message) = written(&mut outcome) {
+            self.keep(request, key, message, (live, Purpose::Answer));
+            hide_authentic(request, message);
+        }
+        outcome
+    }
+
+    /// Makes of what another query got what this one's client gets.
+    pub(super) fn share(&self, request: &Request, mut outcome: Outcome) -> Outcome {
+        if let Some(message) = written(&mut outcome) {
+            let kind = Kind::of(message, self.clock.unix_seconds());
+            self.flatten(message, kind);
+            hide_authentic(request, message);
+        }
+        outcome
+    }
+
+    /// Gives all records one TTL, the lifetime, and takes the EDNS off, which belongs to one hop. Gives the lifetime.
+    fn flatten(&self, message: &mut Message, kind: Kind) -> u32 {
+        let limited = |limits: &Limits| minimal_ttl(message, kind, limits.ttl).max(limits.min_ttl).min(limits.ttl);
+        let ttl = match kind {
+            Kind::NameError | Kind::NoData => limited(&self.config.denial),
+            Kind::ServerError => u32::try_from(self.config.servfail.as_secs()).unwrap_or(u32::MAX),
+            _ => limited(&self.config.success),
+        };
+        message.set_ttls(ttl);
+        let upper = message.edns.take().map_or(0, |edns| edns.extended_rcode);
+        if upper != 0 {
+            message.edns = Some(Box::new(Edns { extended_rcode: upper, ..Edns::default() }));
+        }
+        ttl
+    }
+
+    /// Keeps a message that is worth it; flattens its TTLs in any case (CoreDNS: ResponseWriter.WriteMsg).
+    pub(super) fn keep(&self, request: &Request, key: &Key, message: &mut Message, how: (Option<Side>, Purpose)) {
+        let kind = Kind::of(message, self.clock.unix_seconds());
+        let is_storable = is_storable(message, kind);
+        let ttl = self.flatten(message, kind);
+        if !is_storable || ttl == 0 {
+            return;
+        }
+        if !matches_question(message, request) {
+            self.metrics(request).inspect(|metrics| metrics.drops.inc());
+            return;
+        }
+        let side = Side::of(kind);
+        let limits = if side == Side::Denial { &self.config.denial } else { &self.config.success };
+        let is_kept_mark = message.live && how.0 == Some(side);
+        if limits.except.find(request.question().lower()).is_none() && !is_kept_mark {
+            self.insert(request, key, message, (side, ttl, how));
+        }
+        if let Some(metrics) = self.metrics(request) {
+            metrics.success.set_entries(self.success.len());
+            metrics.denial.set_entries(self.denial.len());
+        }
+    }
+
+    /// Puts an item into its store and takes out of the other what it makes wrong.
+    fn insert(
+        &self,
+        request: &Request,
+        key: &Key,
+        message: &Message,
+        (side, ttl, (live, purpose)): (Side, u32, (Option<Side>, Purpose)),
+    ) {
+        let now = self.clock.now();
+        let mut item =
+            if message.live { Item::live(message, request.qname(), ttl, now) } else { Item::new(message, ttl, now) };
+        item.wildcard = request.metadata(WILDCARD).map(String::into_boxed_str);
+        let is_answer = item.is_answer;
+        let prefers_positive = self.config.stale.prefer_positive;
+        if side == Side::Success && prefers_positive && !is_answer && !item.is_live {
+            item.last_good = self.success.get(key, |previous| previous.answering().cloned()).flatten().map(Box::new);
+        }
+        let evicted = self.store(side).insert(key, item);
+        self.metrics(request).inspect(|metrics| match side {
+            Side::Success => metrics.success.evictions.add(evicted),
+            Side::Denial => metrics.denial.evictions.add(evicted),
+        });
+        let is_newest = if prefers_positive { is_answer } else { purpose == Purpose::Refresh };
+        if side == Side::Success && is_newest || live == Some(side.other()) {
+            self.store(side.other()).remove(key);
+        }
+    }
+}
+
+/// What a message was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A client waits for it.
+    Answer,
+    /// To have it newer; no client waits.
+    Refresh,
+}
+
+/// The message of an outcome, that of an error included.
+fn written(outcome: &mut Outcome) -> Option<&mut Message> {
+    match outcome {
+        Ok(Response::Message(message)) => Some(message),
+        Ok(_) => None,
+        Err(error) => error.message.as_deref_mut(),
+    }
+}
+
+/// Clears AD for clients that did not ask for it (RFC 6840 §5.7, §5.8).
+pub(super) fn hide_authentic(request: &Request, message: &mut Message) {
+    if !request.dnssec_ok() && !request.has_flag(flag::AD) {
+        message.set_flag(flag::AD, false);
+    }
+}
+
+/// Whether a message is the response to a query's question (CoreDNS: request.Match).
+pub(super) fn matches_question(message: &Message, request: &Request) -> bool {
+    let question = request.question();
+    message.has_flag(flag::QR)
+        && message.question_count() == 1
+        && message.question().is_some_and(|(name, qtype, class)| {
+            name == *question.name() && qtype == question.qtype() && class == question.class()
+        })
+}

@@ -1,0 +1,166 @@
+//! One thing that is kept: a response's records and what is needed to answer with them again.
+
+use super::classify::answers_question;
+use super::setup::Prefetch;
+use plugin_api::{Message, Name, Rcode, ReplyBuilder, Request, flag};
+use std::time::{Duration, Instant};
+
+/// A kept response.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Records in plain form; for a live item the letters of the first question's name.
+    octets: Box<[u8]>,
+    counts: [u16; 3],
+    /// The response's rcode.
+    pub(super) rcode: Rcode,
+    /// RA and AD of the response.
+    flags: u16,
+    /// Lifetime in seconds.
+    pub(super) ttl: u32,
+    /// When it came.
+    pub(super) stored: Instant,
+    /// The wildcard that it was made from (metadata `zone/wildcard`).
+    pub(super) wildcard: Option<Box<str>>,
+    /// Whether it answers its question.
+    pub(super) is_answer: bool,
+    /// Only a mark that the response was given: the response itself is made anew from a live index each time.
+    pub(super) is_live: bool,
+    /// An older one that answers the question, kept with one that does not (`prefer_positive`).
+    pub(super) last_good: Option<Box<Self>>,
+    /// How often it was asked for.
+    pub(super) use_count: UseCount,
+    /// Whether it is being fetched again.
+    is_refreshing: bool,
+    /// No refresh before this time.
+    retry_after: Option<Instant>,
+}
+
+/// Hits with no longer gap than a window between them (CoreDNS: plugin/cache/freq).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UseCount {
+    last: Option<Instant>,
+    hits: u32,
+}
+
+impl UseCount {
+    /// Counts a hit.
+    fn update(&mut self, window: Duration, now: Instant) {
+        let is_fresh = self.last.is_some_and(|last| now.saturating_duration_since(last) <= window);
+        self.hits = if is_fresh { self.hits.saturating_add(1) } else { 1 };
+        self.last = Some(now);
+    }
+
+    /// The same hits, as if the last one was now.
+    pub(super) const fn carried(self, now: Instant) -> Self {
+        Self { last: Some(now), hits: self.hits }
+    }
+}
+
+impl Item {
+    /// Keeps a message for `ttl` seconds.
+    pub(super) fn new(message: &Message, ttl: u32, now: Instant) -> Self {
+        let (records, counts) = message.record_octets();
+        let flags = message.flags() & (flag::RA | flag::AD);
+        let is_answer = answers_question(message);
+        Self { octets: records.into(), counts, flags, is_answer, ..Self::empty(message.rcode(), ttl, now) }
+    }
+
+    /// Marks that `name` was answered from a live index.
+    pub(super) fn live(message: &Message, name: &Name, ttl: u32, now: Instant) -> Self {
+        Self { octets: name.as_wire().into(), is_live: true, ..Self::empty(message.rcode(), ttl, now) }
+    }
+
+    /// An item without records.
+    fn empty(rcode: Rcode, ttl: u32, now: Instant) -> Self {
+        Self {
+            octets: Box::default(),
+            counts: [0; 3],
+            rcode,
+            flags: 0,
+            ttl,
+            stored: now,
+            wildcard: None,
+            is_answer: false,
+            is_live: false,
+            last_good: None,
+            use_count: UseCount { last: None, hits: 0 },
+            is_refreshing: false,
+            retry_after: None,
+        }
+    }
+
+    /// The name of the first question, for a live item.
+    pub(super) fn live_name(&self) -> Option<Name> {
+        self.is_live.then(|| Name::from_wire(&self.octets).ok()).flatten()
+    }
+
+    /// Whether a live item was made for the same letters.
+    pub(super) fn has_letters(&self, name: &Name) -> bool {
+        *self.octets == *name.as_wire()
+    }
+
+    /// Octets that it takes beside its own size.
+    pub(super) fn bytes(&self) -> usize {
+        self.octets.len() + self.last_good.as_ref().map_or(0, |good| size_of::<Self>() + good.octets.len())
+    }
+
+    /// Seconds left; zero and below when it is over.
+    pub(super) fn left(&self, now: Instant) -> i64 {
+        let elapsed = now.saturating_duration_since(self.stored).as_secs();
+        i64::from(self.ttl) - i64::try_from(elapsed).unwrap_or(i64::MAX)
+    }
+
+    /// Whether it may be used: it has time left, or is over for less than `stale_up_to` seconds.
+    pub(super) fn is_usable(&self, now: Instant, stale_up_to: u64) -> bool {
+        let left = self.left(now);
+        let is_stale_enough = !self.is_live && i64::try_from(stale_up_to).is_ok_and(|up_to| -left < up_to);
+        left > 0 || is_stale_enough
+    }
+
+    /// Itself or the older one that answers the question.
+    pub(super) fn answering(&self) -> Option<&Self> {
+        if self.is_answer { Some(self) } else { self.last_good.as_deref() }
+    }
+
+    /// As [`Item::answering`], to be used.
+    pub(super) fn answering_mut(&mut self) -> Option<&mut Self> {
+        if self.is_answer { Some(self) } else { self.last_good.as_deref_mut() }
+    }
+
+    /// Counts a hit, and says whether it is time to fetch it again.
+    pub(super) fn is_due(&mut self, prefetch: &Prefetch, now: Instant) -> bool {
+        self.use_count.update(prefetch.window, now);
+        let threshold = (u64::from(prefetch.percentage) * u64::from(self.ttl)).div_ceil(100);
+        self.use_count.hits >= prefetch.amount && u64::try_from(self.left(now)).unwrap_or(0) <= threshold
+    }
+
+    /// Begins a refresh, if none is running and the pause after a failed one is over.
+    pub(super) fn begin_refresh(&mut self, now: Instant) -> bool {
+        if self.is_refreshing || self.retry_after.is_some_and(|after| now < after) {
+            return false;
+        }
+        self.is_refreshing = true;
+        true
+    }
+
+    /// Ends a refresh; none is begun again before `retry_after`.
+    pub(super) const fn end_refresh(&mut self, retry_after: Option<Instant>) {
+        if self.is_refreshing {
+            self.retry_after = retry_after;
+            self.is_refreshing = false;
+        }
+    }
+
+    /// The response to `request` with this TTL on every record. AA is always set: some old resolvers throw away whole
+    /// answers without it (CoreDNS: item.toMsg).
+    pub(super) fn answer(&self, request: &Request, ttl: u32) -> Message {
+        let mut builder = ReplyBuilder::new(request).authoritative();
+        builder.copy_records(&self.octets, self.counts, ttl);
+        builder.set_rcode(self.rcode);
+        let mut message = builder.finish();
+        let wants_authentic = request.dnssec_ok() || request.has_flag(flag::AD);
+        let hidden = if wants_authentic { 0 } else { flag::AD };
+        message.set_flag(self.flags & !hidden, true);
+        message
+    }
+}

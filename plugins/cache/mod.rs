@@ -1,0 +1,21 @@
+//! Plugin `cache`: keeps responses and answers from them until their TTL is over (RFC 2308, RFC 8767). See README.md.
+//!
+//! Reading order: `setup` (directive to `Config`), `handler` (what happens to a query), `item` and `store` (what is kept
+//! and where), `classify` (what a response is worth keeping as), `flight` (identical queries are asked once), `refresh`
+//! (prefetch and stale answers). Knows no upstream and no other plugin.
+
+mod classify;
+mod flight;
+mod handler;
+mod item;
+mod metrics;
+mod refresh;
+mod setup;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use plugin_api::Plugin;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin { name: "cache", setup: setup::setup };
