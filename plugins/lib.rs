@@ -44,6 +44,8 @@ pub const PLUGINS: &[Plugin] = &[
     log::PLUGIN,
     cache::PLUGIN,
     hosts::PLUGIN,
+    #[cfg(feature = "kubernetes")]
+    kubernetes::PLUGIN,
     whoami::PLUGIN,
 ];
 

@@ -65,12 +65,7 @@ impl Trial {
 
     /// The same, or the first line of the error.
     fn try_new(directives: &str, end: Vec<Arc<dyn Handler>>) -> Result<Self, String> {
-        let process = Process {
-            metrics: Arc::new(Metrics::default()),
-            clock: Clock::manual(),
-            manifests: Vec::new(),
-            control: Arc::new(Idle),
-        };
+        let process = process();
         let mut block = Block { zones: Zones::new(vec![Zone::root()]), ..Block::default() };
         set_up_all(&process, &mut block, &format!(".:53 {{\n{directives}\n}}\n"))?;
         block.handlers.extend(end);
@@ -94,6 +89,16 @@ impl Trial {
     pub(crate) fn ask(&self, query: &str) -> String {
         let request = request(query, &self.process.clock);
         text(now(Next::start(&self.chain).run(&request)))
+    }
+}
+
+/// A process with a clock that stands still.
+pub(crate) fn process() -> Process {
+    Process {
+        metrics: Arc::new(Metrics::default()),
+        clock: Clock::manual(),
+        manifests: Vec::new(),
+        control: Arc::new(Idle),
     }
 }
 

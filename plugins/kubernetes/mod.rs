@@ -1,13 +1,31 @@
 //! The `kubernetes` plugin: the names of a cluster, from the objects of its API.
 //!
-//! A source reads objects (`objects`), the index turns them into a picture (`index`), and a name below the zone says what
-//! of it is asked for (`question`).
+//! A source reads objects, the index turns them into a picture, a name below the zone says what of it is asked for, and the
+//! handler writes records. See README.md; the names' schema is kubernetes/dns:docs/specification.md.
 
-#[allow(dead_code, reason = "sources and index meet here; both grow")]
-mod index;
-#[allow(dead_code, reason = "sources and index meet here; both grow")]
-pub(crate) mod objects;
-#[allow(dead_code, reason = "sources and index meet here; both grow")]
+mod config;
+mod setup;
+
+mod answer;
+mod chase;
+mod handler;
+mod lookup;
+mod metadata;
+mod nameserver;
 mod question;
-#[allow(dead_code, reason = "sources and index meet here; both grow")]
-pub(crate) mod source;
+mod reverse;
+
+mod index;
+mod live;
+mod metrics;
+#[allow(dead_code, reason = "the API source follows")]
+mod objects;
+#[allow(dead_code, reason = "the API source follows")]
+mod source;
+
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use setup::PLUGIN;

@@ -74,12 +74,6 @@ impl Group {
         let service = self.key.first().map_or(0, |length| usize::from(*length) + 1);
         self.key.get(service..).unwrap_or_default()
     }
-
-    /// Returns the service's label in wire form.
-    pub(crate) fn name(&self) -> &[u8] {
-        let service = self.key.first().map_or(0, |length| usize::from(*length) + 1);
-        self.key.get(..service).unwrap_or_default()
-    }
 }
 
 /// Returns labels in wire form, without the closing zero; none if one is empty or longer than 63 octets.
@@ -122,7 +116,7 @@ impl Service {
             _ => Kind::Cluster,
         };
         let addresses = match kind {
-            Kind::Cluster => texts.iter().filter_map(|text| Host::read(text)).collect(),
+            Kind::Cluster => distinct_hosts(texts),
             Kind::Headless | Kind::External => Box::default(),
         };
         let target = (kind == Kind::External).then(|| external_target(&spec.external_name)).flatten();
@@ -133,10 +127,21 @@ impl Service {
     /// Takes from a ServiceImport what DNS needs.
     pub(super) fn from_import(object: &objects::ServiceImport, ports: Ports) -> Self {
         let headless = object.spec.kind.as_ref() == "Headless";
-        let addresses = object.spec.ips.iter().filter_map(|text| Host::read(text)).collect();
+        let addresses = distinct_hosts(&object.spec.ips);
         let kind = if headless { Kind::Headless } else { Kind::Cluster };
         Self { kind, addresses, ports, target: None, external: None }
     }
+}
+
+/// Reads addresses, each once.
+fn distinct_hosts(texts: &[Box<str>]) -> Box<[Host]> {
+    let mut hosts = Vec::with_capacity(texts.len());
+    for host in texts.iter().filter_map(|text| Host::read(text)) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts.into()
 }
 
 /// Returns the name that an ExternalName service leads to; none for an address (CoreDNS: no such name) and for what is

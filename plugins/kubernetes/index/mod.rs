@@ -24,9 +24,12 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::objects::{Change, Kind, Object};
+pub(crate) use group::{Group, Kind as ServiceKind, NO_PORT};
 use group::{Port, Ports};
-pub(crate) use host::Host;
-pub(crate) use snapshot::Snapshot;
+pub(crate) use host::{Host, LabelText, parse_address};
+pub(crate) use pod::Pod;
+pub(crate) use records::{Entry, Found, Records};
+pub(crate) use snapshot::{Kinds, Snapshot};
 use table::Ids;
 
 /// Names longer than this cannot be asked for and are left out; Kubernetes allows no more.

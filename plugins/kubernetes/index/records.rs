@@ -106,8 +106,8 @@ impl<'a> Records<'a> {
     }
 
     /// Says whether entries may be repeated, so that whoever writes records has to look.
-    pub(crate) const fn may_repeat(&self) -> bool {
-        self.group.repeats || self.service.addresses.len() > 1
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.group.repeats && !self.is_of_service()
     }
 
     /// Says whether the service itself is what records lead to, not its endpoints.

@@ -17,10 +17,23 @@ use crate::kubernetes::objects::Kind;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Kinds(u8);
 
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        let mut all = Self::default();
+        kinds.into_iter().for_each(|kind| all.insert(kind));
+        all
+    }
+}
+
 impl Kinds {
     /// Adds a kind.
     pub(crate) const fn insert(&mut self, kind: Kind) {
         self.0 |= 1 << kind as u8;
+    }
+
+    /// Says whether all of `others` are in it.
+    pub(crate) const fn covers(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
     }
 
     /// Says whether a kind is in it.
@@ -49,8 +62,6 @@ pub(crate) struct Snapshot {
     pub(crate) serials: Serials,
     /// Kinds that were listed in full.
     pub(crate) synced: Kinds,
-    /// How many services there are.
-    pub(super) service_count: usize,
     /// Namespaces, as labels in wire form.
     pub(super) namespaces: Store<Box<[u8]>>,
     /// Namespaces by label.
@@ -142,25 +153,10 @@ impl Snapshot {
         ids.find_map(|id| services.groups.get(id).filter(|group| *group.key == *key).map(|group| (id, group)))
     }
 
-    /// Returns a service of our own by its key.
-    pub(crate) fn service(&self, key: &[u8]) -> Option<&Group> {
-        self.group(Realm::Own, key).map(|(_, group)| &**group)
-    }
-
     /// Returns the slices of a group.
     pub(super) fn slices(&self, realm: Realm, group: &Group) -> impl Iterator<Item = &Arc<Slice>> {
         let slices = &self.realm(realm).slices;
         group.slices.iter().filter_map(|id| slices.get(*id))
-    }
-
-    /// Returns how many services there are.
-    pub(crate) const fn service_count(&self) -> usize {
-        self.service_count
-    }
-
-    /// Returns all services of our own, in no order.
-    pub(crate) fn services(&self) -> impl Iterator<Item = &Group> {
-        self.own.groups.iter().map(|(_, group)| &**group).filter(|group| group.service.is_some())
     }
 
     /// Returns the services that have this cluster address, in its canonical form.

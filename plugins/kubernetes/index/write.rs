@@ -119,10 +119,8 @@ impl Index {
         true
     }
 
-    /// Enters a service of our own under its new addresses instead of its old ones, and counts it.
+    /// Enters a service of our own under its new addresses instead of its old ones.
     fn move_service_addresses(&mut self, id: u32, old: Option<&Service>, new: Option<&Service>, now: u32) {
-        self.next.service_count += usize::from(new.is_some());
-        self.next.service_count -= usize::from(old.is_some());
         for (service, change) in [(old, Table::remove as fn(&mut Table, u64, u32)), (new, Table::insert)] {
             for address in service.iter().flat_map(|service| &service.addresses).filter_map(Host::canonical) {
                 let hash = self.next.hash_address(address);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::group::{Group, wire_labels};
+use super::group::{Group, Kind, wire_labels};
 use super::slice::{Keep, Slice, slice_ports};
 use super::{Index, MAX_NAME, Realm};
 use crate::kubernetes::objects;
@@ -29,6 +29,18 @@ fn missing<'a>(from: &'a [u64], other: &'a [u64]) -> impl Iterator<Item = u64> +
 }
 
 impl Index {
+    /// Returns how the service of a namespace and name is reached, if there is such a service of our own.
+    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<Kind> {
+        let (_, group) = self.next.group(Realm::Own, &wire_labels(&[name, namespace])?)?;
+        Some(group.service.as_ref()?.kind)
+    }
+
+    /// Returns how the service of a slice is reached, if both are there.
+    pub(crate) fn service_of_slice(&self, namespace: &str, name: &str) -> Option<Kind> {
+        let (_, slice) = self.slice(Realm::Own, namespace, name)?;
+        Some(self.next.own.groups.get(slice.group)?.service.as_ref()?.kind)
+    }
+
     /// Returns a slice and its id.
     fn slice(&self, realm: Realm, namespace: &str, name: &str) -> Option<(u32, Arc<Slice>)> {
         let services = self.next.realm(realm);

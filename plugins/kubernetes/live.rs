@@ -1,0 +1,184 @@
+//! The life of a picture: a source feeds the index, and what it publishes is swapped in for the readers.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use plugin_api::{BoxFuture, Clock, Lifecycle};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+
+use super::config::Config;
+use super::index::{Index, ServiceKind, Snapshot};
+use super::metrics::{Programming, ServiceLabel};
+use super::objects::{CHANGE_TRIGGER, Change, Kind, Object, SERVICE_NAME};
+use super::source::sync::{self, Sync as FirstLists};
+use super::source::{self, LOG, Running, Source, Wanted};
+
+/// The most changes that are folded into one picture: some milliseconds of work.
+const FOLD: usize = 256;
+
+/// What keeps a picture current.
+pub(super) struct Live {
+    /// What was asked for.
+    pub(super) config: Arc<Config>,
+    /// Where objects come from.
+    pub(super) source: Source,
+    /// Which of them.
+    pub(super) wanted: Wanted,
+    /// Where pictures go.
+    pub(super) picture: Arc<ArcSwap<Snapshot>>,
+    /// Where this machine's addresses go at the start.
+    pub(super) local: Arc<OnceLock<Vec<IpAddr>>>,
+    /// The addresses that the block listens on; empty for all.
+    pub(super) hosts: Vec<String>,
+    /// Whether somebody asks for the labels of pods; known when all plugins are set up.
+    pub(super) keeps_pod_labels: AtomicBool,
+    /// The time.
+    pub(super) clock: Clock,
+    /// How long changes take.
+    pub(super) programming: Programming,
+    /// The running source and writer.
+    pub(super) running: Mutex<Option<(Running, JoinHandle<()>)>>,
+}
+
+impl Lifecycle for Live {
+    fn start(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            self.local.get_or_init(|| local_addresses(&self.hosts));
+            let (feed, changes) = source::feed();
+            let lists = FirstLists::new(&self.wanted.kinds);
+            let is_synced = lists.watch();
+            let mut options = self.config.index_options();
+            options.pod_labels = self.keeps_pod_labels.load(Ordering::Relaxed);
+            let writer = Writer {
+                index: Index::new(options),
+                picture: Arc::clone(&self.picture),
+                lists,
+                clock: self.clock.clone(),
+                programming: self.programming.clone(),
+            };
+            let task = tokio::spawn(writer.run(changes));
+            match self.source.start(&self.wanted, feed).await {
+                Ok(running) => *self.running.lock().await = Some((running, task)),
+                Err(error) => {
+                    task.abort();
+                    return Err(format!("{LOG}: {error}"));
+                }
+            }
+            sync::wait(is_synced, self.config.startup_timeout).await;
+            Ok(())
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Some((running, task)) = self.running.lock().await.take() {
+                running.stop().await;
+                task.abort();
+            }
+        })
+    }
+}
+
+/// Applies changes, the only one who does.
+struct Writer {
+    /// The index.
+    index: Index,
+    /// Where pictures go.
+    picture: Arc<ArcSwap<Snapshot>>,
+    /// Which kinds were listed.
+    lists: FirstLists,
+    /// The time.
+    clock: Clock,
+    /// How long changes take.
+    programming: Programming,
+}
+
+/// A change of endpoints whose time is counted once it can be asked for.
+struct Triggered {
+    /// How its service is reached.
+    label: ServiceLabel,
+    /// When it was triggered.
+    trigger: Box<str>,
+    /// Namespace and name, for messages.
+    path: String,
+}
+
+impl Writer {
+    /// Applies changes until the source is gone. What waits in the channel becomes one picture.
+    async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
+        let mut batch = Vec::with_capacity(FOLD);
+        while changes.recv_many(&mut batch, FOLD).await > 0 {
+            self.fold(&mut batch);
+        }
+    }
+
+    /// Applies a batch and publishes what came of it.
+    fn fold(&mut self, batch: &mut Vec<Change>) {
+        let now = u32::try_from(self.clock.unix_seconds()).unwrap_or(u32::MAX);
+        let mut listed = Vec::new();
+        let mut triggered = Vec::new();
+        for change in batch.drain(..) {
+            triggered.extend(self.trigger_of(&change));
+            if let Change::ListEnd(kind) = change {
+                listed.push(kind);
+            }
+            self.index.apply(change, now);
+        }
+        if let Some(snapshot) = self.index.publish() {
+            self.picture.store(snapshot);
+        }
+        listed.into_iter().for_each(|kind| self.lists.mark(kind));
+        triggered.iter().for_each(|change| self.count(change));
+    }
+
+    /// Returns when a change of endpoints was triggered, if its service is known.
+    fn trigger_of(&self, change: &Change) -> Option<Triggered> {
+        let (trigger, path, service) = match change {
+            Change::Apply(Object::EndpointSlice(slice)) => {
+                let name = slice.metadata.label(SERVICE_NAME)?;
+                let service = self.index.service(&slice.metadata.namespace, name);
+                (slice.metadata.change_trigger()?, slice.metadata.path(), service?)
+            }
+            Change::Delete(gone) if gone.key.kind == Kind::EndpointSlice => {
+                let service = self.index.service_of_slice(&gone.key.namespace, &gone.key.name);
+                (gone.change_trigger.as_deref()?, (&*gone.key.namespace, &*gone.key.name), service?)
+            }
+            _ => return None,
+        };
+        let label = if service == ServiceKind::Headless { ServiceLabel::Headless } else { ServiceLabel::ClusterIp };
+        Some(Triggered { label, trigger: trigger.into(), path: format!("{}/{}", path.0, path.1) })
+    }
+
+    /// Counts a change that can be asked for now.
+    fn count(&self, change: &Triggered) {
+        let Triggered { label, trigger, path } = change;
+        if self.programming.observe(*label, trigger, self.clock.wall()).is_err() {
+            tracing::warn!(
+                target: LOG,
+                "DnsProgrammingLatency cannot be calculated for Endpoints '{path}'; invalid {CHANGE_TRIGGER:?} annotation RFC3339 value of {trigger:?}"
+            );
+        }
+    }
+}
+
+/// Returns the addresses, not of loopback, by which this machine may be an endpoint: those that the block listens on, or all.
+///
+/// (CoreDNS reads the addresses of `bind` as networks and so ends up with none; they count here.)
+fn local_addresses(hosts: &[String]) -> Vec<IpAddr> {
+    let bound: Vec<IpAddr> = hosts.iter().filter_map(|host| host.parse().ok()).collect();
+    let is_everywhere = hosts.is_empty() || bound.iter().any(IpAddr::is_unspecified);
+    let all = if is_everywhere { interface_addresses() } else { bound };
+    all.into_iter().map(|address| address.to_canonical()).filter(|address| !address.is_loopback()).collect()
+}
+
+/// Returns the addresses of this machine's interfaces.
+fn interface_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!(target: LOG, "cannot read the addresses of this machine: {error}");
+        Vec::new()
+    });
+    interfaces.iter().map(if_addrs::Interface::ip).collect()
+}
