@@ -74,6 +74,8 @@ pub struct Settings {
     pub stacktrace: bool,
     /// Other classes than IN are let in (plugins `chaos` and `forward`).
     pub any_class: bool,
+    /// EDNS options that replies echo besides the well-known ones (plugin `rewrite`).
+    pub echoed_options: Vec<u16>,
     /// Sockets for each address; 0 leaves it to the server (plugin `multisocket`).
     pub sockets: usize,
     /// Longest wait for the first query on a connection.
@@ -95,6 +97,7 @@ impl Default for Settings {
             debug: false,
             stacktrace: false,
             any_class: false,
+            echoed_options: Vec::new(),
             sockets: 0,
             read_timeout: Duration::from_secs(3),
             write_timeout: Duration::from_secs(5),

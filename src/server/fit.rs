@@ -16,7 +16,7 @@ const FRAGMENT_V6: usize = 1220;
 /// Most octets that any transport carries.
 const MAX_MESSAGE: usize = 65_535;
 /// Octets of an OPT record without options.
-const OPT_FIXED: usize = 11;
+pub(super) const OPT_FIXED: usize = 11;
 
 /// Appends the final octets of `message` to `out`, for the client that sent `request`. `echoed` are option codes that
 /// are echoed besides the well-known ones (plugin `rewrite`).

@@ -3,25 +3,26 @@
 //! Knows no socket: the transports hand queries in and write what comes out with [`Server::write`].
 
 pub mod admit;
+pub mod build;
 mod compress;
 pub mod fit;
+mod guard;
 pub mod route;
 
 use admit::Verdict;
+use guard::Guarded;
+use plugin_api::dns_metrics::{DnsMetrics, Report};
 use plugin_api::setup::Settings;
 use plugin_api::{BoxFuture, Chain, Class, Clock, Message, Next, Origin, Outcome, Rcode, Request, Response, Site};
 use plugin_api::{Transport, Upstream};
 use prometheus_client::metrics::counter::Counter;
 use route::Router;
-use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
-
-use futures_util::FutureExt as _;
 
 /// What a [`Server`] is made from.
 pub struct Parts {
@@ -43,6 +44,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Panics caught so far.
     pub panics: Counter,
+    /// Counts what is refused before any block.
+    pub dropped: Option<DnsMetrics>,
 }
 
 /// The limits of connections (plugin `timeouts`).
@@ -158,8 +161,10 @@ impl Server {
         if verdict == Verdict::Query && (class == Class::IN || self.parts.any_class) {
             return if admit::refuse_version(request, out) { Verdict::Refused } else { Verdict::Query };
         }
-        if verdict == Verdict::Query {
-            self.write(&admit::empty(request, Rcode::REFUSED), request, out);
+        if verdict == Verdict::Query
+            && let Answer::Message(message) = self.refuse(request, Rcode::REFUSED)
+        {
+            self.write(&message, request, out);
             return Verdict::Refused;
         }
         verdict
@@ -196,34 +201,39 @@ impl Server {
 
     /// Finds the block and walks its chain; a panic on the way costs one SERVFAIL.
     async fn resolve(&self, request: &Request) -> Answer {
-        let walk = AssertUnwindSafe(async {
+        let walk = pin!(async {
             let Some(block) = self.parts.router.find(request) else {
-                return Answer::Message(admit::empty(request, Rcode::REFUSED));
+                return self.refuse(request, Rcode::REFUSED);
             };
             settle(run(&block.chain, request).await, request)
         });
-        match walk.catch_unwind().await {
+        match Guarded(walk).await {
             Ok(answer) => answer,
-            Err(panic) => self.recover(panic, request),
+            Err(panic) => self.recover(guard::text_of(&*panic), request),
         }
     }
 
+    /// An empty reply that no block has to do with, counted under the zone `dropped`.
+    fn refuse(&self, request: &Request, rcode: Rcode) -> Answer {
+        let message = admit::empty(request, rcode);
+        if let Some(dropped) = &self.parts.dropped {
+            let size = message.octets().len() + request.edns().map_or(0, |_| fit::OPT_FIXED);
+            dropped.report(request, Report { rcode, size, duration: Duration::ZERO, by_plugin: false });
+        }
+        Answer::Message(message)
+    }
+
     /// Logs and counts a panic. With `debug` the process ends as CoreDNS does, with status 2.
-    fn recover(&self, panic: Box<dyn Any + Send>, request: &Request) -> Answer {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "unknown panic".to_owned());
-        let stack = crate::log::take_backtrace();
-        let stack = stack.filter(|_| self.parts.stacktrace).map_or_else(String::new, |stack| format!("\n{stack}"));
+    fn recover(&self, text: &str, request: &Request) -> Answer {
+        let stack = crate::log::take_backtrace().filter(|_| self.parts.stacktrace || self.parts.debug);
+        let stack = stack.map_or_else(String::new, |stack| format!("\n{stack}"));
         tracing::error!("Recovered from panic in server: \"{}\" {text}{stack}", self.parts.name);
         self.parts.panics.inc();
         if self.parts.debug {
             crate::log::flush();
             std::process::exit(2);
         }
-        Answer::Message(admit::empty(request, Rcode::SERVFAIL))
+        self.refuse(request, Rcode::SERVFAIL)
     }
 }
 

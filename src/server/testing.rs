@@ -91,6 +91,7 @@ pub(crate) fn parts(router: Router) -> Parts {
         limits: Limits::default(),
         clock: Clock::system(),
         panics: Counter::default(),
+        dropped: None,
     }
 }
 

@@ -1,0 +1,396 @@
+//! What runs: sockets, servers and parts with a life; started, replaced by a reload, and stopped.
+//!
+//! A new configuration is built and started completely before it is swapped in; until then the old one serves, and an
+//! error on the way changes nothing. Sockets belong to the process: an address that stays keeps its sockets.
+
+use crate::load::{Failure, Loaded, Origin};
+use crate::server::Server;
+use crate::server::build::{Configuration, Planned, build};
+use crate::transport::tcp::{BoundTcp, TcpListener};
+use crate::transport::udp::{BoundUdp, UdpListener};
+use crate::transport::{Current, Handoff};
+use arc_swap::ArcSwap;
+use corefile::os_error_text;
+use plugin_api::link::Kept;
+use plugin_api::{BoxFuture, Clock, Control, Lifecycle, Metrics, Plugin, Process, Reloaded};
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long queries may take that are under way when their server stops (CoreDNS: graceTimeout).
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// What the process is started with.
+pub struct Settings {
+    /// Where the configuration comes from.
+    pub origin: Origin,
+    /// Files and folders that replace the API server.
+    pub manifests: Vec<PathBuf>,
+    /// The plugins that there are, in their order.
+    pub plugins: &'static [Plugin],
+    /// Receiving threads for each address, where the configuration does not say.
+    pub threads: usize,
+}
+
+/// The living program.
+pub struct Instance {
+    settings: Settings,
+    process: Process,
+    handoff: Handoff,
+    /// What runs. Held through a reload, so that there is one at a time.
+    running: tokio::sync::Mutex<Running>,
+    hashes: Mutex<Hashes>,
+    me: Weak<Self>,
+}
+
+/// What is known of configurations by their hash.
+#[derive(Default)]
+struct Hashes {
+    running: String,
+    /// The one that failed to start last; not tried again.
+    failed: Option<String>,
+}
+
+/// What runs at present.
+#[derive(Default)]
+struct Running {
+    listeners: HashMap<Place, Listener>,
+    servers: Vec<Arc<Server>>,
+    managed: Vec<Arc<dyn Lifecycle>>,
+    kept: Kept,
+}
+
+/// A listening address and which of its sockets (plugin `multisocket`).
+type Place = (Arc<str>, usize);
+
+/// The sockets of an address.
+struct Listener {
+    current: Current,
+    tcp: TcpListener,
+    udp: Vec<UdpListener>,
+}
+
+/// Sockets that are open but not served.
+struct Bound {
+    tcp: BoundTcp,
+    udp: Vec<BoundUdp>,
+}
+
+impl Instance {
+    /// A process that runs nothing yet; its tasks go to `handoff`'s runtime.
+    #[must_use]
+    pub fn new(settings: Settings, handoff: Handoff) -> Arc<Self> {
+        Arc::new_cyclic(|me| {
+            let control = Arc::new(Handle(Weak::clone(me)));
+            let process = Process {
+                metrics: Arc::new(Metrics::default()),
+                clock: Clock::system(),
+                manifests: settings.manifests.clone(),
+                control,
+            };
+            crate::server::build::panics(&process);
+            plugins::STANDING_METRICS.iter().for_each(|register| register(&process.metrics));
+            Self {
+                settings,
+                process,
+                handoff,
+                running: tokio::sync::Mutex::default(),
+                hashes: Mutex::default(),
+                me: Weak::clone(me),
+            }
+        })
+    }
+
+    /// Starts the first configuration; gives the listing. What has to follow it is [`Instance::activate`].
+    ///
+    /// # Errors
+    /// As [`Origin::load`], and what set-ups, starts and sockets refuse.
+    pub async fn start(&self) -> Result<Vec<String>, Failure> {
+        let loaded = self.settings.origin.load()?;
+        let mut running = self.running.lock().await;
+        let (configuration, fresh) = self.prepare(&loaded, &running).await?;
+        let listing = configuration.sites.iter().flat_map(Planned::listing).collect();
+        self.hashes().running = loaded.hash;
+        running.swap(configuration, fresh);
+        Ok(listing)
+    }
+
+    /// Tells all parts that the configuration serves now.
+    pub async fn activate(&self) {
+        self.running.lock().await.managed.iter().for_each(|part| part.activate());
+    }
+
+    /// Whether nothing listens, so that the process has nothing to do.
+    pub async fn is_idle(&self) -> bool {
+        self.running.lock().await.listeners.is_empty()
+    }
+
+    /// Loads the configuration again because somebody asks for it (SIGUSR1); says so, and what goes wrong.
+    pub async fn reload(&self) {
+        let loaded = match self.settings.origin.reload() {
+            Ok(Some(loaded)) => Ok(loaded),
+            Ok(None) => {
+                tracing::error!("SIGUSR1: the configuration came from standard input and cannot be read again");
+                return;
+            }
+            Err(Failure::Read(error)) => {
+                let error = error.strip_prefix("loading Caddyfile via flag: ").unwrap_or(&error);
+                tracing::error!("SIGUSR1: loading updated Caddyfile: {error}");
+                return;
+            }
+            Err(error) => {
+                tracing::info!("Reloading");
+                tracing::error!("Restart failed: {error}");
+                Err(error.first_line())
+            }
+        };
+        let result = match loaded {
+            Ok(loaded) => self.replace(loaded).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            tracing::error!("SIGUSR1: starting with listener file descriptors: {error}");
+        }
+    }
+
+    /// Loads the configuration again if it differs from what runs and from what failed last.
+    async fn reload_if_changed(&self) -> Reloaded {
+        let loaded = match self.settings.origin.reload() {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) | Err(Failure::Read(_)) => return Reloaded::Unchanged,
+            Err(error) => return Reloaded::Unparsable(error.to_string()),
+        };
+        let is_known = {
+            let hashes = self.hashes();
+            hashes.running == loaded.hash || hashes.failed.as_ref() == Some(&loaded.hash)
+        };
+        if is_known {
+            return Reloaded::Unchanged;
+        }
+        if loaded.is_built_in {
+            // CoreDNS loads its built-in configuration here, also when a file is empty only while it is being written.
+            return Reloaded::Unparsable("no server block in it; the running configuration stays".to_owned());
+        }
+        let hash = loaded.hash.clone();
+        match self.replace(loaded).await {
+            Ok(()) => Reloaded::Done,
+            Err(error) => {
+                self.hashes().failed = Some(hash);
+                Reloaded::Failed(format!("starting with listener file descriptors: {error}"))
+            }
+        }
+    }
+
+    /// Puts a configuration in the place of the running one; gives the first line of what goes wrong.
+    async fn replace(&self, loaded: Loaded) -> Result<(), String> {
+        tracing::info!("Reloading");
+        let mut running = self.running.lock().await;
+        let (configuration, fresh) = match self.prepare(&loaded, &running).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                tracing::error!("Restart failed: {error}");
+                return Err(error.first_line());
+            }
+        };
+        *self.hashes() = Hashes { running: loaded.hash, failed: None };
+        let old = running.swap(configuration, fresh);
+        running.managed.iter().for_each(|part| part.activate());
+        close(old.listeners).await;
+        retire(&old.servers, &old.managed).await;
+        tracing::info!("Reloading complete");
+        Ok(())
+    }
+
+    /// Builds and starts a configuration and opens the sockets that it needs besides those that are open. After an error
+    /// everything of it is stopped again.
+    async fn prepare(
+        &self,
+        loaded: &Loaded,
+        running: &Running,
+    ) -> Result<(Configuration, HashMap<Place, Listener>), Failure> {
+        let port = &self.settings.origin.port;
+        let configuration = build(loaded, port, (&self.process, &running.kept), self.settings.plugins)?;
+        for (index, part) in configuration.managed.iter().enumerate() {
+            if let Err(error) = part.start().await {
+                stop(configuration.managed.iter().take(index + 1)).await;
+                return Err(Failure::Start(error));
+            }
+        }
+        match self.open(&configuration, running) {
+            Ok(fresh) => Ok((configuration, fresh)),
+            Err(error) => {
+                stop(configuration.managed.iter()).await;
+                Err(Failure::Start(error))
+            }
+        }
+    }
+
+    /// Opens the sockets that are not open yet, all before the first is served.
+    fn open(&self, configuration: &Configuration, running: &Running) -> Result<HashMap<Place, Listener>, String> {
+        let mut bound = Vec::new();
+        for planned in &configuration.sites {
+            let threads = if planned.sockets == 0 { self.settings.threads } else { 1 };
+            for place in planned.places() {
+                if !running.listeners.contains_key(&place) {
+                    bound.push((place, Bound::open(planned, threads)?, Arc::clone(&planned.server)));
+                }
+            }
+        }
+        let serve = |(place, bound, server): (Place, Bound, Arc<Server>)| {
+            let listener = bound.serve(server, &self.handoff).map_err(|error| os_error_text(&error))?;
+            Ok((place, listener))
+        };
+        bound.into_iter().map(serve).collect()
+    }
+
+    /// Tells all parts that the process is about to end; they may take their time, and the listeners still answer.
+    pub async fn before_shutdown(&self) {
+        let managed = self.running.lock().await.managed.clone();
+        for part in managed {
+            part.before_shutdown().await;
+        }
+    }
+
+    /// Stops listening, waits for queries under way, then stops all parts.
+    pub async fn stop(&self) {
+        let running = std::mem::take(&mut *self.running.lock().await);
+        close(running.listeners).await;
+        retire(&running.servers, &running.managed).await;
+    }
+
+    /// What is known of configurations.
+    fn hashes(&self) -> std::sync::MutexGuard<'_, Hashes> {
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// Makes a started configuration the running one: open sockets change hands, `fresh` ones join. Gives what is left of
+    /// the old one, with the sockets that nobody needs any more.
+    fn swap(&mut self, configuration: Configuration, mut fresh: HashMap<Place, Listener>) -> Self {
+        crate::log::set_debug(configuration.debug);
+        let mut listeners = HashMap::new();
+        for planned in &configuration.sites {
+            for place in planned.places() {
+                if let Some(listener) = self.listeners.remove(&place) {
+                    listener.current.store(Arc::clone(&planned.server));
+                    listeners.insert(place, listener);
+                } else if let Some(listener) = fresh.remove(&place) {
+                    listeners.insert(place, listener);
+                }
+            }
+        }
+        let Configuration { sites, managed, kept, .. } = configuration;
+        let servers = sites.into_iter().map(|planned| planned.server).collect();
+        std::mem::replace(self, Self { listeners, servers, managed, kept })
+    }
+}
+
+impl Planned {
+    /// Its sockets, each with a name.
+    fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        (0..self.sockets.max(1)).map(|index| (Arc::clone(&self.name), index))
+    }
+}
+
+/// Waits for the queries under way on old servers, then stops the parts that they used.
+async fn retire(servers: &[Arc<Server>], managed: &[Arc<dyn Lifecycle>]) {
+    let drained = async {
+        for server in servers {
+            server.drained().await;
+        }
+    };
+    if timeout(GRACE, drained).await.is_err() {
+        tracing::debug!("queries were still under way after {GRACE:?}");
+    }
+    if timeout(GRACE, stop(managed.iter())).await.is_err() {
+        tracing::warn!("parts of the old configuration did not stop within {GRACE:?}");
+    }
+}
+
+/// Stops parts in their order.
+async fn stop<'a>(parts: impl Iterator<Item = &'a Arc<dyn Lifecycle>>) {
+    for part in parts {
+        part.stop().await;
+    }
+}
+
+/// Stops listeners: all TCP ones at once, for each may wait for its connections.
+async fn close(listeners: HashMap<Place, Listener>) {
+    let mut closing = tokio::task::JoinSet::new();
+    for (_, mut listener) in listeners {
+        listener.udp.iter_mut().for_each(UdpListener::stop);
+        closing.spawn(async move { listener.tcp.stop(GRACE).await });
+    }
+    while closing.join_next().await.is_some() {}
+}
+
+impl Bound {
+    /// Opens one TCP and `threads` UDP sockets on an address.
+    fn open(planned: &Planned, threads: usize) -> Result<Self, String> {
+        let shown = planned.name.split_once("://").map_or("", |(_, address)| address);
+        let tcp = bind(planned.address, BoundTcp::bind)
+            .map_err(|error| format!("Listen: listen tcp {shown}: bind: {}", os_error_text(&error)))?;
+        let udp = open_udp(planned.address, threads)
+            .map_err(|error| format!("ListenPacket: listen udp {shown}: bind: {}", os_error_text(&error)))?;
+        Ok(Self { tcp, udp })
+    }
+
+    /// Begins to serve them.
+    fn serve(self, server: Arc<Server>, handoff: &Handoff) -> io::Result<Listener> {
+        let current = Arc::new(ArcSwap::from(server));
+        let tcp = self.tcp.serve(Arc::clone(&current), &handoff.runtime)?;
+        let udp = self.udp.into_iter().map(|bound| bound.serve(Arc::clone(&current), handoff.clone()));
+        Ok(Listener { udp: udp.collect::<io::Result<_>>()?, tcp, current })
+    }
+}
+
+/// Opens UDP sockets that share an address. If the system chooses the port, it does so for the first.
+fn open_udp(address: SocketAddr, count: usize) -> io::Result<Vec<BoundUdp>> {
+    let first = bind(address, BoundUdp::bind)?;
+    let shared = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(BoundUdp::bind(shared)?);
+    }
+    Ok(sockets)
+}
+
+/// Opens a socket; the wildcard is IPv4's on a machine without IPv6.
+fn bind<T>(address: SocketAddr, open: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+    match open(address) {
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip().is_unspecified() => {
+            open((Ipv4Addr::UNSPECIFIED, address.port()).into())
+        }
+        result => result,
+    }
+}
+
+/// The process as plugins reach it.
+struct Handle(Weak<Instance>);
+
+impl Control for Handle {
+    fn fail(&self, message: String) {
+        crate::log::line(format!("[FATAL] {message}"));
+        crate::log::flush();
+        std::process::exit(1);
+    }
+
+    fn reload_if_changed(&self) -> BoxFuture<'_, Reloaded> {
+        let me = self.0.upgrade().and_then(|instance| instance.me.upgrade());
+        Box::pin(async move {
+            let Some(instance) = me else { return Reloaded::Unchanged };
+            // On a task of its own: who asks may be stopped while the new configuration takes over.
+            let work = tokio::spawn(async move { instance.reload_if_changed().await });
+            work.await.unwrap_or_else(|error| Reloaded::Failed(error.to_string()))
+        })
+    }
+
+    fn configuration_hash(&self) -> String {
+        self.0.upgrade().map(|instance| instance.hashes().running.clone()).unwrap_or_default()
+    }
+}
