@@ -16,6 +16,7 @@ use super::handler::Kubernetes;
 use super::index::Snapshot;
 use super::live::Live;
 use super::metrics::Programming;
+use super::source::api::{self, Api};
 use super::source::manifest::Manifests;
 use super::source::selector::Selector;
 use super::source::{Source, Wanted};
@@ -305,8 +306,22 @@ fn source(setup: &Setup<'_>, config: &Config, access: &Access) -> Result<Source,
     if !config.manifests.is_empty() {
         return Ok(Source::Manifests(Manifests::new(config.manifests.clone())));
     }
-    let _ = (setup, access);
-    Ok(Source::Manifests(Manifests::new(Vec::new())))
+    let api = Api::new(api_access(access)).map_err(|error| {
+        let mut error = setup.input.err(error.to_string());
+        error.kind = Kind::Plain;
+        error
+    })?;
+    Ok(Source::Api(Box::new(api)))
+}
+
+/// Says how the API server is reached: a kubeconfig wins over an endpoint, and that over the pod's own account.
+fn api_access(access: &Access) -> api::Access {
+    if let Some((file, context)) = &access.kubeconfig {
+        return api::Access::Kubeconfig { file: file.into(), context: context.clone() };
+    }
+    let Some(url) = access.endpoint.clone() else { return api::Access::InCluster };
+    let tls = access.tls.as_ref().map(|[cert, key, ca]| api::Tls { cert: cert.into(), key: key.into(), ca: ca.into() });
+    api::Access::Endpoint { url, tls }
 }
 
 /// Puts the plugin into the block.

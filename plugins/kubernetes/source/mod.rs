@@ -3,6 +3,7 @@
 //! A [`Source`] is started with a [`Feed`], the sending end of a bounded channel; whoever owns the index applies what
 //! comes out at the other end. Tests need no source: they put changes into the channel themselves. Knows no DNS.
 
+pub(crate) mod api;
 pub(crate) mod manifest;
 pub(crate) mod selector;
 pub(crate) mod sync;
@@ -54,6 +55,8 @@ impl Wanted {
 /// Where objects come from.
 #[derive(Debug)]
 pub(crate) enum Source {
+    /// An API server.
+    Api(Box<api::Api>),
     /// Files, without a cluster.
     Manifests(manifest::Manifests),
 }
@@ -64,6 +67,7 @@ impl Source {
     /// Manifests are read once before this returns, and what is wrong with them is an error.
     pub(crate) async fn start(&self, wanted: &Wanted, feed: Feed) -> Result<Running, SourceError> {
         match self {
+            Self::Api(api) => api.start(wanted, &feed).map_err(SourceError::Access),
             Self::Manifests(manifests) => manifests.start(wanted, feed).await.map_err(SourceError::Manifest),
         }
     }
@@ -72,6 +76,9 @@ impl Source {
 /// Why a source cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
+    /// The API server cannot be asked.
+    #[error("{0}")]
+    Access(#[source] api::AccessError),
     /// A manifest is missing or wrong.
     #[error("{0}")]
     Manifest(#[source] manifest::ManifestError),

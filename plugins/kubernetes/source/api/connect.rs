@@ -1,0 +1,288 @@
+//! How the API server is reached: address, trust and credentials, from the pod's environment, a kubeconfig or the Corefile.
+//!
+//! Checked when the plugin is set up, with CoreDNS's words for what is wrong; read again whenever a client is made, so
+//! that rotated files are picked up.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Uri, header};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::time::Instant;
+
+use crate::kubernetes::source::LOG;
+
+/// Where a pod finds its credentials.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// How long a connection may take, TLS included: three tries of a lost SYN.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a client may be made anew after refusals.
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
+/// What we call ourselves.
+const USER_AGENT: &str = concat!("ferrodns/", env!("CARGO_PKG_VERSION"));
+
+/// Where the API server is and who we are, as the Corefile says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The environment and the service account of the pod.
+    #[default]
+    InCluster,
+    /// Property `kubeconfig FILE [CONTEXT]`.
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// The context, or the file's current one.
+        context: Option<String>,
+    },
+    /// Property `endpoint URL`, with or without `tls CERT KEY CA`.
+    Endpoint {
+        /// Where the server is.
+        url: String,
+        /// Certificate, key and CA.
+        tls: Option<Tls>,
+    },
+}
+
+/// Property `tls CERT KEY CA`; an empty path is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// Our certificate.
+    pub(crate) cert: PathBuf,
+    /// Its key.
+    pub(crate) key: PathBuf,
+    /// What signs the server's certificate.
+    pub(crate) ca: PathBuf,
+}
+
+/// Why the API server cannot be asked; the text is what CoreDNS writes behind `plugin/kubernetes: `.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct AccessError(String);
+
+impl Access {
+    /// Checks what can be checked without asking the server; warnings are logged.
+    pub(crate) fn check(&self) -> Result<(), AccessError> {
+        self.config().map(drop)
+    }
+
+    /// Reads everything that a client needs.
+    fn config(&self) -> Result<Config, AccessError> {
+        let mut config = match self {
+            Self::InCluster => in_cluster(Path::new(ACCOUNT), |name| std::env::var(name).ok())?,
+            Self::Kubeconfig { file, context } => from_kubeconfig(file, context.as_deref())?,
+            Self::Endpoint { url, tls } => from_endpoint(url, tls.as_ref())?,
+        };
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.default_retry = false;
+        // Next to the API server, compressing costs both sides more than it saves.
+        config.disable_compression = true;
+        config.headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
+        Ok(config)
+    }
+}
+
+/// Reads the environment and the service account of a pod.
+fn in_cluster(account: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Config, AccessError> {
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
+    let (Some(host), Some(port)) = (variable("KUBERNETES_SERVICE_HOST"), variable("KUBERNETES_SERVICE_PORT")) else {
+        return Err(AccessError(
+            "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
+                .to_owned(),
+        ));
+    };
+    let token = account.join("token");
+    std::fs::read(&token).map_err(|error| AccessError(go_open(&token, &error)))?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let mut config = Config::new(parse_url(&format!("https://{host}:{port}"))?);
+    config.auth_info.token_file = Some(token.display().to_string());
+    let ca = account.join("ca.crt");
+    match std::fs::read(&ca) {
+        Ok(_) => config.root_cert_file = Some(ca),
+        Err(error) => tracing::error!(
+            target: LOG,
+            "Expected to load root CA config from {}, but got err: {}: %!s(<nil>)",
+            ca.display(),
+            go_open(&ca, &error)
+        ),
+    }
+    Ok(config)
+}
+
+/// Reads a kubeconfig.
+fn from_kubeconfig(file: &Path, context: Option<&str>) -> Result<Config, AccessError> {
+    if let Err(error) = std::fs::metadata(file) {
+        return Err(AccessError(format!("stat {}: {}", file.display(), go_error(&error))));
+    }
+    let kubeconfig = Kubeconfig::read_from(file).map_err(|error| AccessError(error.to_string()))?;
+    if let Some(context) = context
+        && !kubeconfig.contexts.iter().any(|named| named.name == context)
+    {
+        return Err(AccessError(format!("context {context:?} does not exist")));
+    }
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let loading = Config::from_custom_kubeconfig(kubeconfig, &options);
+    let loaded = loading.now_or_never().unwrap_or(Err(kube::config::KubeconfigError::FindPath));
+    loaded.map_err(|error| AccessError(error.to_string()))
+}
+
+/// Makes what `endpoint` and `tls` say.
+fn from_endpoint(url: &str, tls: Option<&Tls>) -> Result<Config, AccessError> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = if url.contains("://") { url.to_owned() } else { format!("{scheme}://{url}") };
+    let mut config = Config::new(parse_url(&url)?);
+    if let Some(Tls { cert, key, ca }) = tls {
+        let named = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.display().to_string());
+        config.auth_info.client_certificate = named(cert);
+        config.auth_info.client_key = named(key);
+        config.root_cert_file = named(ca).map(PathBuf::from);
+        if config.cluster_url.scheme_str() == Some("https") {
+            for path in [cert, key, ca].into_iter().filter(|path| !path.as_os_str().is_empty()) {
+                std::fs::read(path).map_err(|error| not_created(&go_open(path, &error)))?;
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// Parses the server's address, with Go's words where the port is none.
+fn parse_url(url: &str) -> Result<Uri, AccessError> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').filter(|_| !authority.ends_with(']')).map(|(_, port)| port);
+    if let Some(port) = port
+        && !port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Err(not_created(&format!("parse {url:?}: invalid port {:?} after host", format!(":{port}"))));
+    }
+    url.parse().map_err(|error| not_created(&format!("parse {url:?}: {error}")))
+}
+
+/// Writes an error as CoreDNS does when no client can be made.
+fn not_created(why: &str) -> AccessError {
+    AccessError(format!("failed to create kubernetes notification controller: {why:?}"))
+}
+
+/// Writes an error of opening a file as Go does.
+fn go_open(path: &Path, error: &std::io::Error) -> String {
+    format!("open {}: {}", path.display(), go_error(error))
+}
+
+/// Writes an error of the system as Go does: lower case, without its number.
+fn go_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" (os error").map_or(text.as_str(), |(text, _)| text).to_lowercase()
+}
+
+/// Makes clients, and new ones when credentials or trust have changed.
+#[derive(Debug)]
+pub(super) struct Connector {
+    /// Where and who.
+    access: Access,
+    /// The client of now, and when it was made.
+    current: Mutex<(Shared, Instant)>,
+}
+
+/// A client that can be printed.
+#[derive(Clone)]
+struct Shared(Client);
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Connector {
+    /// Makes the first client; needs a runtime.
+    pub(super) fn new(access: &Access) -> Result<Arc<Self>, AccessError> {
+        let client = make(access)?;
+        Ok(Arc::new(Self { access: access.clone(), current: Mutex::new((Shared(client), Instant::now())) }))
+    }
+
+    /// Returns the client of now.
+    pub(super) fn client(&self) -> Client {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).0.0.clone()
+    }
+
+    /// Reads all files again and makes a new client, not more often than once a second; the old one stays if that fails.
+    pub(super) fn renew(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.1.elapsed() < RENEW_INTERVAL {
+            return;
+        }
+        current.1 = Instant::now();
+        match make(&self.access) {
+            Ok(client) => current.0 = Shared(client),
+            Err(error) => tracing::warn!(target: LOG, "credentials for the Kubernetes API not renewed: {error}"),
+        }
+    }
+}
+
+/// Makes a client.
+fn make(access: &Access) -> Result<Client, AccessError> {
+    Client::try_from(access.config()?).map_err(|error| not_created(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the error of a check.
+    fn error(access: &Access) -> String {
+        access.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_pod_without_its_environment_is_told_in_the_words_of_client_go() {
+        let none = |_: &str| None;
+        let missing = "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined";
+        assert_eq!(in_cluster(Path::new("/nowhere"), none).unwrap_err().to_string(), missing);
+        let some = |name: &str| Some(if name.ends_with("HOST") { "::1" } else { "443" }.to_owned());
+        let error = in_cluster(Path::new("/nowhere"), some).unwrap_err().to_string();
+        assert_eq!(error, "open /nowhere/token: no such file or directory");
+    }
+
+    #[test]
+    fn a_pod_without_a_ca_goes_on() {
+        let account = std::env::temp_dir().join(format!("ferrodns-account-{}", std::process::id()));
+        std::fs::create_dir_all(&account).unwrap();
+        std::fs::write(account.join("token"), "t").unwrap();
+        let some = |name: &str| Some(if name.ends_with("HOST") { "fd00::1" } else { "6443" }.to_owned());
+        let config = in_cluster(&account, some).unwrap();
+        std::fs::remove_dir_all(&account).unwrap();
+        assert_eq!(config.cluster_url, "https://[fd00::1]:6443/");
+        assert_eq!(config.root_cert_file, None);
+    }
+
+    #[test]
+    fn addresses_are_taken_as_client_go_takes_them() {
+        let url = |text: &str, tls: Option<Tls>| from_endpoint(text, tls.as_ref()).unwrap().cluster_url.to_string();
+        assert_eq!(url("10.0.0.1:6443", Some(Tls::default())), "https://10.0.0.1:6443/");
+        assert_eq!(url("localhost:8080", None), "http://localhost:8080/");
+        assert_eq!(url("https://host/k8s/clusters/c", None), "https://host/k8s/clusters/c");
+        assert_eq!(url("https://[fd00::1]:6443", None), "https://[fd00::1]:6443/");
+        assert_eq!(
+            error(&Access::Endpoint { url: ":::bad".into(), tls: None }),
+            r#"failed to create kubernetes notification controller: "parse \"http://:::bad\": invalid port \":bad\" after host""#
+        );
+    }
+
+    #[test]
+    fn a_kubeconfig_must_exist_and_have_the_context() {
+        let missing = Access::Kubeconfig { file: "missing.conf".into(), context: None };
+        assert_eq!(error(&missing), "stat missing.conf: no such file or directory");
+        let file = std::env::temp_dir().join(format!("ferrodns-kubeconfig-{}", std::process::id()));
+        let text =
+            "{apiVersion: v1, kind: Config, current-context: x, clusters: [{name: c, cluster: {server: 'http://h:1'}}],
+            contexts: [{name: x, context: {cluster: c, user: u}}], users: [{name: u, user: {token: t}}]}";
+        std::fs::write(&file, text).unwrap();
+        let with =
+            |context: Option<&str>| Access::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) };
+        assert_eq!(with(None).config().unwrap().cluster_url, "http://h:1/");
+        assert_eq!(with(Some("x")).check(), Ok(()));
+        assert_eq!(error(&with(Some("nosuch"))), "context \"nosuch\" does not exist");
+        std::fs::remove_file(&file).unwrap();
+    }
+}

@@ -1,0 +1,86 @@
+//! One request and its response, with a deadline on every step: head, silence, and too little at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Limited};
+use kube::client::Body;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connect::Connector;
+use super::failure::Failure;
+use super::timing::Timing;
+
+/// How much of an error's description is read, in bytes.
+const MAX_STATUS_BYTES: usize = 64 * 1024;
+
+/// The body of a response that arrives.
+pub(super) struct Response {
+    /// What is left of it.
+    body: Body,
+    /// How long a halt may be.
+    stall: Duration,
+    /// What must arrive in that time.
+    floor_bytes: u64,
+    /// How long we have been waiting for what counts in `received`.
+    waited: Duration,
+    /// What has arrived since the floor was last looked at.
+    received: u64,
+}
+
+impl Response {
+    /// Sends a request and waits for the head of its response, which must be a success.
+    pub(super) async fn get(connector: &Connector, uri: &str, timing: &Timing) -> Result<Self, Failure> {
+        let request = Request::get(uri).header(header::ACCEPT, "application/json").body(Body::empty());
+        let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
+        let client = connector.client();
+        let response = timeout(timing.first_byte, client.send(request))
+            .await
+            .map_err(|_| Failure::Away(format!("no answer within {} s", timing.first_byte.as_secs())))?
+            .map_err(|error| Failure::of_client(&error))?;
+        let (head, body) = response.into_parts();
+        if !head.status.is_success() {
+            let body = timeout(timing.stall, Limited::new(body, MAX_STATUS_BYTES).collect()).await;
+            let text = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+            return Err(Failure::of_response(head.status, &head.headers, &text));
+        }
+        let Timing { stall, floor_bytes, .. } = *timing;
+        Ok(Self { body, stall, floor_bytes, waited: Duration::ZERO, received: 0 })
+    }
+
+    /// Returns the next bytes while something has begun that must end soon; none at the end of the response.
+    pub(super) async fn busy(&mut self) -> Result<Option<Bytes>, Failure> {
+        let start = Instant::now();
+        let chunk = timeout(self.stall, self.chunk()).await;
+        let chunk = chunk.map_err(|_| Failure::Cut(format!("silent for {:?}", self.stall)))??;
+        self.waited += start.elapsed();
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if self.waited >= self.stall {
+            if self.received < self.floor_bytes && chunk.is_some() {
+                return Err(Failure::Cut(format!("only {} bytes in {:?}", self.received, self.waited)));
+            }
+            (self.waited, self.received) = (Duration::ZERO, 0);
+        }
+        Ok(chunk)
+    }
+
+    /// Returns the next bytes while nothing need come before `deadline`; none at the end of the response.
+    pub(super) async fn idle(&mut self, deadline: Instant) -> Result<Option<Bytes>, Failure> {
+        (self.waited, self.received) = (Duration::ZERO, 0);
+        let chunk = timeout_at(deadline, self.chunk()).await;
+        chunk.map_err(|_| Failure::Cut("silent for longer than the watch may last".to_owned()))?
+    }
+
+    /// Returns the next bytes of the body.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|error| Failure::Cut(format!("connection lost: {error}")))?;
+            // What is no data are trailers, which say nothing here.
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What can go wrong when the API server is asked, sorted by what to do about it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+/// The longest wait that a server may ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Why an exchange with the API server ended badly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// No connection, or none that the server answers on: it is away. Ask again soon.
+    #[error("{0}")]
+    Away(String),
+    /// The server cannot be trusted, or does not trust us. Ask again soon, and say so.
+    #[error("{0}")]
+    Tls(String),
+    /// A response came to a halt, or broke off. What was received counts; ask again from there.
+    #[error("{0}")]
+    Cut(String),
+    /// What came cannot be right. Only a new list helps.
+    #[error("{0}")]
+    Broken(String),
+    /// The version that was asked for is gone. A new list, at once.
+    #[error("the version asked for is too old")]
+    Expired,
+    /// The version that was asked for is in the server's future. A new list of the newest.
+    #[error("the version asked for is in the server's future")]
+    Future,
+    /// The server is too busy; ask after this time.
+    #[error("the server asks to wait for {} s", .0.as_secs())]
+    Throttled(Duration),
+    /// Our credentials are not valid (any more).
+    #[error("{0}")]
+    Unauthorized(String),
+    /// We may not read this kind (yet).
+    #[error("{0}")]
+    Forbidden(String),
+    /// The server does not know this kind.
+    #[error("{0}")]
+    Missing(String),
+    /// The server does not know this way of asking.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody listens to us any more.
+    #[error("the source is stopped")]
+    Stopped,
+}
+
+/// The body of a response that is no success (`meta/v1` `Status`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Status {
+    /// The HTTP code again.
+    pub(super) code: u16,
+    /// A word for machines.
+    reason: Option<String>,
+    /// A sentence for people.
+    message: Option<String>,
+}
+
+impl Failure {
+    /// Sorts an error of the client: nothing has been received.
+    pub(super) fn of_client(error: &(dyn Error + 'static)) -> Self {
+        let text = chain(error);
+        let is_tls = ["certificate", "tls handshake", "HandshakeFailure"].iter().any(|word| text.contains(word));
+        if is_tls { Self::Tls(text) } else { Self::Away(text) }
+    }
+
+    /// Sorts a response that is no success.
+    pub(super) fn of_response(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let mut status: Status = serde_json::from_slice(body).unwrap_or_default();
+        status.code = code.as_u16();
+        if code == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            return Self::Throttled(Duration::from_secs(seconds.unwrap_or(1)).min(MAX_RETRY_AFTER));
+        }
+        Self::of_status(&status)
+    }
+
+    /// Sorts an error that the server describes.
+    pub(super) fn of_status(status: &Status) -> Self {
+        let reason = status.reason.as_deref().unwrap_or_default();
+        let text = status.message.clone().unwrap_or_else(|| format!("the server answers {}", status.code));
+        if text.contains("Too large resource version") {
+            return Self::Future;
+        }
+        match (status.code, reason) {
+            (410, _) | (_, "Expired" | "Gone") => Self::Expired,
+            (401, _) => Self::Unauthorized(text),
+            (403, _) => Self::Forbidden(text),
+            (404, _) => Self::Missing(text),
+            (429, _) => Self::Throttled(Duration::from_secs(1)),
+            (400..=499, _) => Self::Refused(text),
+            (500..=599, _) => Self::Away(text),
+            _ => Self::Broken(text),
+        }
+    }
+}
+
+/// Writes an error with its causes, each once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_are_sorted() {
+        let of = |code: u16, body: &str| {
+            Failure::of_response(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body.as_bytes())
+        };
+        assert_eq!(of(410, "{}"), Failure::Expired);
+        assert_eq!(of(500, r#"{"reason":"Expired"}"#), Failure::Expired);
+        assert_eq!(of(504, r#"{"message":"Timeout: Too large resource version: 9, current: 3"}"#), Failure::Future);
+        assert_eq!(of(503, "garbage"), Failure::Away("the server answers 503".into()));
+        assert_eq!(of(403, r#"{"message":"no"}"#), Failure::Forbidden("no".into()));
+        assert_eq!(of(404, "page not found"), Failure::Missing("the server answers 404".into()));
+        assert_eq!(of(422, r#"{"message":"no"}"#), Failure::Refused("no".into()));
+        assert_eq!(of(429, ""), Failure::Throttled(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_bounds() {
+        let after = |seconds: &'static str| {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, http::HeaderValue::from_static(seconds))]);
+            Failure::of_response(StatusCode::TOO_MANY_REQUESTS, &headers, b"")
+        };
+        assert_eq!(after("5"), Failure::Throttled(Duration::from_secs(5)));
+        assert_eq!(after("9999"), Failure::Throttled(MAX_RETRY_AFTER));
+        assert_eq!(after("Wed, 21 Oct 2026 07:28:00 GMT"), Failure::Throttled(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,382 @@
+//! The supervisor of one kind: lists, watches, and finds the way back after every failure.
+//!
+//! What is held stays until something newer is whole. A list is asked for only when a watch cannot tell what happened
+//! since; lists have a budget, watches a least distance, and a server that is away is asked in turns.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Link;
+use super::event::{self, Event, ListMetadata, Undecodable};
+use super::exchange::Response;
+use super::failure::Failure;
+use super::split::{Piece, SplitError, Splitter};
+use super::status::KindStatus;
+use super::target::{Freshness, Page, Target};
+use super::timing::ListBudget;
+use super::trouble::Trouble;
+use crate::kubernetes::objects::Change;
+
+/// Lists and watches one kind.
+#[derive(Debug)]
+pub(super) struct Reflector {
+    /// What to ask for.
+    target: Target,
+    /// What all kinds share.
+    link: Arc<Link>,
+    /// The version up to which everything is known, empty before the first list.
+    version: String,
+    /// Whether only a list tells what there is.
+    needs_list: bool,
+    /// How fresh the next list must be.
+    freshness: Freshness,
+    /// How many lists may be asked for.
+    budget: ListBudget,
+    /// When the last list was begun.
+    listing: Instant,
+    /// When the last watch was begun.
+    watched: Option<Instant>,
+    /// Whether the server may have another history than the one that is held: it was away, or says nothing at all.
+    is_doubtful: bool,
+    /// How many watches in a row were short.
+    short_watches: u32,
+    /// Since when we are refused.
+    refused: Option<Instant>,
+    /// How many refusals in a row came after their time of grace.
+    refusals: u32,
+    /// What an operator is told.
+    trouble: Trouble,
+}
+
+impl Reflector {
+    /// Makes the supervisor of a kind of which nothing is known.
+    pub(super) fn new(target: Target, link: Arc<Link>) -> Self {
+        Self {
+            target,
+            link,
+            version: String::new(),
+            needs_list: true,
+            freshness: Freshness::Any,
+            budget: ListBudget::new(),
+            listing: Instant::now(),
+            watched: None,
+            is_doubtful: false,
+            short_watches: 0,
+            refused: None,
+            refusals: 0,
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Lists and watches until nobody listens any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            let result = if self.needs_list { self.list().await } else { self.watch().await };
+            if let Err(failure) = result {
+                if failure == Failure::Stopped {
+                    return;
+                }
+                self.recover(failure).await;
+            }
+        }
+    }
+
+    /// Gets a list in the best way that the server has, and goes on watching where that comes with it.
+    async fn list(&mut self) -> Result<(), Failure> {
+        self.budget.take(&self.link.timing).await;
+        self.listing = Instant::now();
+        if !self.link.has_no_watch_list.load(Ordering::Relaxed) {
+            let timeout = self.link.timing.watch_timeout();
+            let uri = self.target.watch_list(timeout);
+            let result = self.follow(&uri, timeout).await;
+            match result {
+                Err(Failure::Refused(_)) if self.needs_list => {
+                    self.link.has_no_watch_list.store(true, Ordering::Relaxed);
+                }
+                // The other way may work, and the server is there.
+                Err(Failure::Cut(_) | Failure::Broken(_) | Failure::Expired | Failure::Future) if self.needs_list => {}
+                result => return result,
+            }
+        }
+        match self.pages(Page::First).await {
+            // Pages go out of date when they come slower than the cluster changes.
+            Err(Failure::Expired) => self.pages(Page::All).await,
+            result => result,
+        }
+    }
+
+    /// Gets a list in pages, or in one.
+    async fn pages(&mut self, mut page: Page) -> Result<(), Failure> {
+        self.send(Change::ListBegin(self.target.kind)).await?;
+        let mut version = None;
+        loop {
+            let metadata = self.page(&page).await?;
+            version = version.or(metadata.resource_version);
+            match metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => page = Page::Next(next),
+                None => break,
+            }
+        }
+        self.end_list(version.unwrap_or_default()).await
+    }
+
+    /// Gets one page of a list.
+    async fn page(&mut self, page: &Page) -> Result<ListMetadata, Failure> {
+        let uri = self.target.list(&self.freshness, page);
+        let mut response = self.get(&uri).await?;
+        let (mut splitter, mut metadata) = (Splitter::list(), ListMetadata::default());
+        while let Some(chunk) = response.busy().await? {
+            let mut rest = &*chunk;
+            while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
+                match piece {
+                    Piece::Item(text) => match event::item(self.target.kind, text)? {
+                        Ok(object) => self.send(Change::Apply(object)).await?,
+                        Err(object) => self.note_undecodable(object),
+                    },
+                    Piece::Metadata(text) => metadata = self.fresh(list_metadata(text)?)?,
+                }
+            }
+        }
+        if splitter.is_between() { Ok(metadata) } else { Err(Failure::Cut("a list without an end".to_owned())) }
+    }
+
+    /// Refuses a list that is older than what is held.
+    fn fresh(&self, metadata: ListMetadata) -> Result<ListMetadata, Failure> {
+        let version = metadata.resource_version.as_deref().unwrap_or_default();
+        if matches!(self.freshness, Freshness::NotOlderThan(_)) && is_older(version, &self.version) {
+            return Err(Failure::Broken(format!("a list of version {version}, older than {}", self.version)));
+        }
+        Ok(metadata)
+    }
+
+    /// Watches from the version that is held.
+    async fn watch(&mut self) -> Result<(), Failure> {
+        if let Some(watched) = self.watched {
+            sleep_until(watched + self.link.timing.backoff(self.short_watches)).await;
+        }
+        if self.is_doubtful {
+            self.probe().await?;
+        }
+        let timeout = self.link.timing.watch_timeout();
+        let uri = self.target.watch(&self.version, timeout);
+        let heard = self.status().events.load(Ordering::Relaxed);
+        let result = self.follow(&uri, timeout).await;
+        self.is_doubtful = self.status().events.load(Ordering::Relaxed) == heard;
+        result
+    }
+
+    /// Asks for the server's version of now. A server whose etcd was restored from a backup is behind the version that
+    /// is held, and a watch from there would be silent until it has caught up.
+    async fn probe(&mut self) -> Result<(), Failure> {
+        let mut response = self.get(&self.target.probe()).await?;
+        let mut splitter = Splitter::list();
+        while let Some(chunk) = response.busy().await? {
+            let mut rest = &*chunk;
+            while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
+                if let Piece::Metadata(text) = piece {
+                    let version = list_metadata(text)?.resource_version.unwrap_or_default();
+                    self.is_doubtful = false;
+                    return if is_older(&version, &self.version) { Err(Failure::Future) } else { Ok(()) };
+                }
+            }
+        }
+        Err(Failure::Broken("a list without a version".to_owned()))
+    }
+
+    /// Follows a watch to its end and counts it as short if it was.
+    async fn follow(&mut self, uri: &str, timeout: Duration) -> Result<(), Failure> {
+        let response = self.get(uri).await?;
+        let start = Instant::now();
+        self.watched = Some(start);
+        KindStatus::count(&self.status().watches);
+        let result = self.events(response, start + timeout + self.link.timing.grace).await;
+        let is_short = start.elapsed() < self.link.timing.short_watch;
+        self.short_watches = if is_short { self.short_watches.saturating_add(1) } else { 0 };
+        result
+    }
+
+    /// Takes the events of a watch; those of a list are first if a list is needed.
+    async fn events(&mut self, mut response: Response, deadline: Instant) -> Result<(), Failure> {
+        if self.needs_list {
+            self.send(Change::ListBegin(self.target.kind)).await?;
+        }
+        let mut splitter = Splitter::events();
+        loop {
+            let is_busy = self.needs_list || !splitter.is_between();
+            let chunk = if is_busy { response.busy().await? } else { response.idle(deadline).await? };
+            let Some(chunk) = chunk else { break };
+            self.status().hear();
+            let mut rest = &*chunk;
+            while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
+                if let Piece::Item(text) = piece {
+                    self.event(event::event(self.target.kind, text)?).await?;
+                }
+            }
+        }
+        let is_whole = splitter.is_between() && !self.needs_list;
+        if is_whole { Ok(()) } else { Err(Failure::Cut("a watch ended in the middle".to_owned())) }
+    }
+
+    /// Takes one event.
+    async fn event(&mut self, event: Result<Event, Undecodable>) -> Result<(), Failure> {
+        KindStatus::count(&self.status().events);
+        match event {
+            Ok(Event::Applied(object)) => {
+                self.advance(&object.metadata().resource_version)?;
+                self.send(Change::Apply(object)).await
+            }
+            Ok(Event::Deleted(object)) => {
+                // Old servers send the version before the deletion.
+                if !is_older(&object.metadata().resource_version, &self.version) {
+                    self.advance(&object.metadata().resource_version)?;
+                }
+                self.send(Change::Delete(object.into_deleted())).await
+            }
+            Ok(Event::Bookmark { version, is_initial_end: true }) if self.needs_list => self.end_list(version).await,
+            Ok(Event::Bookmark { version, .. }) => self.advance(&version),
+            Ok(Event::Failed(failure)) => Err(failure),
+            Ok(Event::Unknown(kind)) => {
+                tracing::debug!(target: crate::kubernetes::source::LOG, "an event of the unknown type {kind}");
+                KindStatus::count(&self.status().decode_errors);
+                Ok(())
+            }
+            Err(object) => {
+                let result = self.advance(&object.version);
+                self.note_undecodable(object);
+                result
+            }
+        }
+    }
+
+    /// Notes how far the watch has come; events of a list come in no order.
+    fn advance(&mut self, version: &str) -> Result<(), Failure> {
+        if self.needs_list || version.is_empty() {
+            return Ok(());
+        }
+        if is_older(version, &self.version) {
+            return Err(Failure::Broken(format!("an event of version {version} after {}", self.version)));
+        }
+        version.clone_into(&mut self.version);
+        self.status().hold(version);
+        Ok(())
+    }
+
+    /// Notes that a list is whole.
+    async fn end_list(&mut self, version: String) -> Result<(), Failure> {
+        if version.is_empty() {
+            return Err(Failure::Broken("a list without a version".to_owned()));
+        }
+        self.send(Change::ListEnd(self.target.kind)).await?;
+        self.budget.charge(self.listing.elapsed(), &self.link.timing);
+        self.status().hear();
+        self.status().hold(&version);
+        KindStatus::count(&self.status().lists);
+        self.freshness = Freshness::NotOlderThan(version.clone());
+        self.version = version;
+        self.needs_list = false;
+        Ok(())
+    }
+
+    /// Asks for something; an answer means that the server is there.
+    async fn get(&mut self, uri: &str) -> Result<Response, Failure> {
+        let response = Response::get(&self.link.connector, uri, &self.link.timing).await?;
+        self.link.turnstile.found();
+        self.trouble.end(&self.target);
+        (self.refused, self.refusals) = (None, 0);
+        self.status().hear();
+        Ok(response)
+    }
+
+    /// Waits as long as a failure demands, and decides what to ask for next.
+    async fn recover(&mut self, failure: Failure) {
+        KindStatus::count(&self.status().failures);
+        self.trouble.note(&failure, &self.target);
+        tracing::debug!(target: crate::kubernetes::source::LOG, "{}: {failure:?}", self.target.go_type());
+        let link = Arc::clone(&self.link);
+        match failure {
+            Failure::Expired | Failure::Future => {
+                (self.needs_list, self.freshness) = (true, Freshness::Newest);
+                sleep(link.timing.jitter()).await;
+            }
+            Failure::Broken(_) if self.needs_list => self.freshness = Freshness::Newest,
+            Failure::Broken(_) => self.needs_list = true,
+            Failure::Cut(_) | Failure::Stopped => self.is_doubtful = true,
+            Failure::Away(_) | Failure::Tls(_) => {
+                self.is_doubtful = true;
+                if matches!(failure, Failure::Tls(_)) {
+                    link.connector.renew();
+                }
+                self.forget_cost();
+                link.turnstile.wait(&link.timing).await;
+            }
+            Failure::Throttled(wait) => {
+                self.forget_cost();
+                sleep(wait + link.timing.jitter()).await;
+            }
+            Failure::Unauthorized(_) => {
+                link.connector.renew();
+                self.wait_refused().await;
+            }
+            Failure::Forbidden(_) => self.wait_refused().await,
+            Failure::Missing(_) | Failure::Refused(_) => {
+                (self.needs_list, self.freshness) = (true, Freshness::Newest);
+                self.wait_refused().await;
+            }
+        }
+    }
+
+    /// Waits after a refusal: briefly while it may be passing, longer and longer after that.
+    async fn wait_refused(&mut self) {
+        self.forget_cost();
+        let timing = &self.link.timing;
+        let since = *self.refused.get_or_insert_with(Instant::now);
+        if since.elapsed() < timing.refusal_grace {
+            sleep(timing.away()).await;
+        } else {
+            self.refusals = self.refusals.saturating_add(1);
+            sleep(timing.backoff(self.refusals)).await;
+        }
+    }
+
+    /// Takes back what was reckoned for a list or a watch that was not begun: the wait for the server counts instead.
+    fn forget_cost(&mut self) {
+        if self.needs_list {
+            self.budget.refund(&self.link.timing);
+        }
+        (self.watched, self.short_watches) = (None, 0);
+    }
+
+    /// Counts and tells of an object that is no use.
+    fn note_undecodable(&mut self, object: Undecodable) {
+        KindStatus::count(&self.status().decode_errors);
+        self.trouble.note_object(object, &self.target);
+    }
+
+    /// Returns what can be told of this kind.
+    fn status(&self) -> &KindStatus {
+        self.link.status.of(self.target.kind)
+    }
+
+    /// Passes a change on, waiting for room.
+    async fn send(&self, change: Change) -> Result<(), Failure> {
+        self.link.feed.send(change).await.map_err(|_| Failure::Stopped)
+    }
+}
+
+/// Says whether version `a` is older than `b`; versions that are no numbers are not compared.
+fn is_older(a: &str, b: &str) -> bool {
+    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a < b)
+}
+
+/// Reads the metadata of a list.
+fn list_metadata(text: &[u8]) -> Result<ListMetadata, Failure> {
+    serde_json::from_slice(text).map_err(|error| Failure::Broken(error.to_string()))
+}
+
+/// Says that a response cannot be split.
+fn broken(error: SplitError) -> Failure {
+    Failure::Broken(error.to_string())
+}

@@ -1,0 +1,215 @@
+//! How long the API server may take for things, and how long we wait before we ask again. Every bound has its reason here.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// All times of a source; tests make them short.
+#[derive(Debug, Clone)]
+pub(crate) struct Timing {
+    /// From a request to the head of its response, connecting included. A list of everything takes seconds to begin.
+    pub(crate) first_byte: Duration,
+    /// The longest silence within a list, or within an event.
+    pub(crate) stall: Duration,
+    /// What must arrive of a list or an event in each `stall`: slower is as bad as nothing.
+    pub(crate) floor_bytes: u64,
+    /// How long a watch is asked to last, at least. With `grace` this bounds how long a dead one is trusted: 65 s.
+    pub(crate) watch_min: Duration,
+    /// How long a watch is asked to last, at most.
+    pub(crate) watch_max: Duration,
+    /// How much longer than asked for a watch may be silent.
+    pub(crate) grace: Duration,
+    /// Between two starts of watches, so that watches that end at once cannot become a storm.
+    pub(crate) watch_interval: Duration,
+    /// A watch that ends sooner is short; each one in a row doubles the wait up to `backoff_max`.
+    pub(crate) short_watch: Duration,
+    /// Between two questions, of all kinds together, to a server that is away: cheap for it, and soon noticed.
+    pub(crate) away_interval: Duration,
+    /// How long refusals are taken as passing, and asked again every `away_interval`: a server that starts gives 403.
+    pub(crate) refusal_grace: Duration,
+    /// The longest wait between questions that are refused.
+    pub(crate) backoff_max: Duration,
+    /// How many lists may follow one another without a wait.
+    pub(crate) list_burst: u32,
+    /// How long until one more list may be had; a list never costs less than four times what it took.
+    pub(crate) list_interval: Duration,
+    /// At most this much is added to the wait before a list, so that not all servers of a cluster ask at once.
+    pub(crate) list_jitter: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            first_byte: seconds(15),
+            stall: seconds(5),
+            floor_bytes: 4096,
+            watch_min: seconds(40),
+            watch_max: seconds(55),
+            grace: seconds(5),
+            watch_interval: seconds(1),
+            short_watch: seconds(5),
+            away_interval: Duration::from_millis(500),
+            refusal_grace: seconds(15),
+            backoff_max: seconds(15),
+            list_burst: 5,
+            list_interval: seconds(10),
+            list_jitter: Duration::from_millis(200),
+        }
+    }
+}
+
+impl Timing {
+    /// Returns how long the next watch shall last.
+    pub(super) fn watch_timeout(&self) -> Duration {
+        rand::random_range(self.watch_min..=self.watch_max)
+    }
+
+    /// Returns the wait before asking a server again that is away: the interval, a fifth more or less.
+    pub(super) fn away(&self) -> Duration {
+        self.away_interval.mul_f64(rand::random_range(0.8..=1.2))
+    }
+
+    /// Returns the wait after the `count`th of refusals or short watches in a row.
+    pub(super) fn backoff(&self, count: u32) -> Duration {
+        let doubled = self.watch_interval.saturating_mul(2_u32.saturating_pow(count.saturating_sub(1)));
+        doubled.min(self.backoff_max).mul_f64(rand::random_range(0.8..=1.0))
+    }
+
+    /// Returns the spread before a list.
+    pub(super) fn jitter(&self) -> Duration {
+        rand::random_range(Duration::ZERO..=self.list_jitter)
+    }
+}
+
+/// Asks a server that is away one question at a time, whatever the number of kinds that wait for it.
+#[derive(Debug)]
+pub(super) struct Turnstile {
+    /// When the next question may be asked.
+    next: Mutex<Instant>,
+    /// Counts how often the server was found to be there.
+    found: watch::Sender<u64>,
+}
+
+impl Turnstile {
+    /// Makes a turnstile that lets the first one through at once.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { next: Mutex::new(Instant::now()), found: watch::Sender::new(0) })
+    }
+
+    /// Waits for a turn, or until somebody found the server.
+    pub(super) async fn wait(&self, timing: &Timing) {
+        let mut found = self.found.subscribe();
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = (*next).max(Instant::now()) + timing.away();
+            *next
+        };
+        // The sender lives as long as `self`, so an error cannot come.
+        tokio::select! { () = sleep_until(turn) => {}, _ = found.changed() => {} }
+    }
+
+    /// Tells all who wait that the server is there.
+    pub(super) fn found(&self) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.found.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// Limits how often a whole list is asked for.
+#[derive(Debug)]
+pub(super) struct ListBudget {
+    /// From when on the budget is full; the later, the less is left.
+    full_at: Instant,
+}
+
+impl ListBudget {
+    /// Makes a full budget.
+    pub(super) fn new() -> Self {
+        Self { full_at: Instant::now() }
+    }
+
+    /// Waits until a list may be had, and takes it from the budget.
+    pub(super) async fn take(&mut self, timing: &Timing) {
+        let now = Instant::now();
+        let room = timing.list_interval.saturating_mul(timing.list_burst.saturating_sub(1));
+        if let Some(ready) = self.full_at.checked_sub(room)
+            && ready > now
+        {
+            sleep_until(ready + timing.jitter()).await;
+        }
+        self.full_at = self.full_at.max(Instant::now()) + timing.list_interval;
+    }
+
+    /// Charges for a list that took long.
+    pub(super) fn charge(&mut self, took: Duration, timing: &Timing) {
+        self.full_at += took.saturating_mul(4).saturating_sub(timing.list_interval);
+    }
+
+    /// Gives back what a list cost that was never begun.
+    pub(super) fn refund(&mut self, timing: &Timing) {
+        self.full_at = self.full_at.checked_sub(timing.list_interval).unwrap_or(self.full_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_away_is_asked_twice_a_second_by_all_together() {
+        let (turnstile, timing) = (Turnstile::new(), Timing::default());
+        let start = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (turnstile, timing) = (Arc::clone(&turnstile), timing.clone());
+            tasks.spawn(async move {
+                for _ in 0..5 {
+                    turnstile.wait(&timing).await;
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+        let took = start.elapsed();
+        assert!(took >= Duration::from_secs(8) && took <= Duration::from_secs(12), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everybody_goes_on_when_the_server_is_found() {
+        let (turnstile, timing) = (Turnstile::new(), Timing::default());
+        let start = Instant::now();
+        let waiting = async { tokio::join!(turnstile.wait(&timing), turnstile.wait(&timing), turnstile.wait(&timing)) };
+        let finding = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            turnstile.found();
+        };
+        tokio::join!(waiting, finding);
+        assert_eq!(start.elapsed(), Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn some_lists_are_free_and_then_they_are_rare() {
+        let (mut budget, timing) = (ListBudget::new(), Timing::default());
+        let start = Instant::now();
+        for _ in 0..5 {
+            budget.take(&timing).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        budget.take(&timing).await;
+        assert!(start.elapsed() >= Duration::from_secs(10) && start.elapsed() < Duration::from_secs(11));
+        budget.refund(&timing);
+        budget.charge(Duration::from_secs(20), &timing);
+        budget.take(&timing).await;
+        assert!(start.elapsed() >= Duration::from_secs(80), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn waits_double_up_to_their_bound() {
+        let timing = Timing::default();
+        let wait = |count| timing.backoff(count).as_secs_f64();
+        assert!((0.8..=1.0).contains(&wait(1)) && (3.2..=4.0).contains(&wait(3)));
+        assert!(wait(40) <= timing.backoff_max.as_secs_f64() && wait(0) <= 1.0);
+    }
+}
