@@ -85,6 +85,7 @@ pub fn build(
         block.find_places().map_err(Failure::Start)?;
     }
     check_overlap(&blocks).map_err(Failure::Start)?;
+    check_schemes(&blocks).map_err(Failure::Start)?;
     let debug = blocks.iter().any(|block| block.drawer.settings.debug);
     let sites = serve(blocks, process).map_err(reject)?;
     Ok(Configuration { sites, managed, kept, debug })
@@ -210,6 +211,15 @@ fn check_overlap(blocks: &[Building<'_>]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Refuses schemes that nothing here speaks; plain DNS in their place would be worse.
+fn check_schemes(blocks: &[Building<'_>]) -> Result<(), String> {
+    let mut places = blocks.iter().flat_map(|block| &block.places);
+    match places.find(|place| place.key.scheme != Scheme::Dns) {
+        Some(Place { key, .. }) => Err(format!("cannot serve {key} - ferrodns does not speak '{}'", key.scheme)),
+        None => Ok(()),
+    }
 }
 
 /// What the blocks of one address have in common, as it comes together.
