@@ -2,15 +2,24 @@
 //!
 //! A new plugin is a folder, a line `mod name;` and a line in [`PLUGINS`].
 
+mod any;
 mod bind;
+mod bufsize;
 mod cache;
+mod cancel;
+mod chaos;
 mod debug;
 mod errors;
+mod header;
 mod health;
 mod hosts;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod local;
 mod log;
+mod metadata;
+mod minimal;
+mod nsid;
 mod prometheus;
 mod ready;
 mod reload;
@@ -19,8 +28,10 @@ mod whoami;
 
 mod directives;
 mod endpoint;
+mod hostname;
 mod local_address;
 mod pattern;
+mod reply_kind;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -34,7 +45,11 @@ use plugin_api::Plugin;
 /// must not care about those above.
 pub const PLUGINS: &[Plugin] = &[
     root::PLUGIN,
+    metadata::PLUGIN,
+    cancel::PLUGIN,
     reload::PLUGIN,
+    nsid::PLUGIN,
+    bufsize::PLUGIN,
     bind::PLUGIN,
     debug::PLUGIN,
     ready::PLUGIN,
@@ -42,7 +57,12 @@ pub const PLUGINS: &[Plugin] = &[
     prometheus::PLUGIN,
     errors::PLUGIN,
     log::PLUGIN,
+    local::PLUGIN,
+    any::PLUGIN,
+    chaos::PLUGIN,
     cache::PLUGIN,
+    header::PLUGIN,
+    minimal::PLUGIN,
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
@@ -50,7 +70,8 @@ pub const PLUGINS: &[Plugin] = &[
 ];
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
-pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] = &[health::register, hosts::register, reload::register];
+pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] =
+    &[health::register, hosts::register, local::register, reload::register];
 
 #[cfg(test)]
 mod tests;

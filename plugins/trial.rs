@@ -1,6 +1,7 @@
 //! For tests: a server block set up from text and asked in text, without server, clock or network.
 
 use corefile::{Diagnostic, DiskFiles, Input, Options, ProcessEnv};
+use futures_util::FutureExt;
 use plugin_api::edns::{DO, code};
 use plugin_api::link::Kept;
 use plugin_api::setup::{Control, Reloaded};
@@ -102,12 +103,9 @@ pub(crate) fn process() -> Process {
     }
 }
 
-/// The outcome of a reply that must be here already.
+/// The outcome of a reply that has to wait for nothing.
 pub(crate) fn now(reply: Reply<'_>) -> Outcome {
-    match reply {
-        Reply::Now(outcome) => outcome.expect("taken once"),
-        Reply::Later(_) => panic!("the reply is not here yet"),
-    }
+    reply.now_or_never().expect("the reply is here already")
 }
 
 /// Runs the set-up of every directive, in the order of the table.

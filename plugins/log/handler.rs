@@ -1,7 +1,7 @@
 //! Writes the line when the reply is here; for a transfer, when its last message has been taken.
 
-use super::class::{Class, Kind};
 use super::format::{Answered, Format};
+use crate::reply_kind::{Class, Kind};
 use plugin_api::{Clock, Handler, Message, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response, Zone};
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,6 @@
 //!
 //! It looks at what comes back from the rest of the chain and changes nothing.
 
-mod class;
 mod format;
 mod handler;
 mod setup;

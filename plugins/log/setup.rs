@@ -1,8 +1,8 @@
 //! Reads `log [NAMES...] [FORMAT] { class CLASS... }`.
 
-use super::class::Class;
 use super::format::Format;
 use super::handler::{Log, Rule};
+use crate::reply_kind::Class;
 use corefile::{Diagnostic, Kind, Token};
 use plugin_api::property::{Args, Property, read_block};
 use plugin_api::{Setup, Zone};

@@ -5,7 +5,7 @@ use plugin_api::{Message, Opcode, Rcode, Section, Type};
 
 /// The kind of a reply, under CoreDNS's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Something was found.
     NoError,
     /// The name does not exist.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 
 /// The class of a reply, by which `log` chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// Something was found, or somebody else knows it.
     Success,
     /// The name or the type does not exist.
@@ -37,7 +37,7 @@ pub(super) enum Class {
 
 impl Kind {
     /// The kind of a message; `now` in Unix seconds tells which signatures have expired.
-    pub(super) fn of(message: &Message, now: u64) -> Self {
+    pub(crate) fn of(message: &Message, now: u64) -> Self {
         match (message.opcode(), message.question().map(|(_, qtype, _)| qtype)) {
             (Opcode::UPDATE, _) => return Self::Update,
             (Opcode::NOTIFY, _) | (_, Some(Type::AXFR | Type::IXFR)) => return Self::Meta,
@@ -61,7 +61,7 @@ impl Kind {
     }
 
     /// The name in metadata.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::NoError => "NOERROR",
             Self::NameError => "NXDOMAIN",
@@ -75,7 +75,7 @@ impl Kind {
     }
 
     /// The class.
-    pub(super) const fn class(self) -> Class {
+    pub(crate) const fn class(self) -> Class {
         match self {
             Self::NoError | Self::Delegation => Class::Success,
             Self::NameError | Self::NoData => Class::Denial,
@@ -86,7 +86,7 @@ impl Kind {
 
 impl Class {
     /// The name in metadata and in Corefiles.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Denial => "denial",
