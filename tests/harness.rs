@@ -1,30 +1,22 @@
 //! Runs one recorded suite against the program under test: everything it needs around it, its queries, its answers.
 //!
-//! Environment: `FERRODNS_SUBJECT` names another program to test (a CoreDNS, say). `FERRODNS_API` says where objects come from
-//! instead of kubesim: `manifests` (the program reads them itself), or a program that is called as
-//! `PROGRAM --port N MANIFEST` and serves them.
+//! `FERRODNS_SUBJECT` names another program to test, a CoreDNS for example.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs, iter};
 
-use kubesim::KubeSim;
 use test_support::compare::difference;
-use test_support::golden::{Action, Case, Cluster, Suite};
+use test_support::golden::{Action, Case, Suite};
 use test_support::subject::Subject;
-use test_support::{Answer, Client, Query, Route, Upstream, http, netns, ports};
-use tokio::runtime;
+use test_support::{Answer, Client, Query, Regex, Route, Upstream, http, netns, ports};
 
-/// The flag that replaces the API server of every `kubernetes` block.
-const MANIFESTS: &str = "-kubernetes.manifests";
+use crate::surroundings::{Api, Scratch};
 
 /// How long the program may take to listen; `forbidden-*` wait four seconds for an API that refuses.
 const START: Duration = Duration::from_secs(20);
@@ -38,11 +30,11 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// The same where `loop` is set: its probe may come only a second after the start, and is counted.
 const SETTLE_LOOP: Duration = Duration::from_millis(1200);
 
+/// How long a log may lag behind the replies.
+const LOG: Duration = Duration::from_secs(1);
+
 /// How long a query in the background has before the next line is run.
 const HEAD_START: Duration = Duration::from_millis(50);
-
-/// How many scratch folders this process has made.
-static SCRATCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// What came of a suite.
 #[derive(Debug, Default)]
@@ -51,7 +43,7 @@ pub(crate) struct Report {
     pub(crate) compared: usize,
     /// The answers that differ, one text each.
     pub(crate) differences: Vec<String>,
-    /// The queries that were not asked, by reason.
+    /// The cases that do not count, by reason.
     pub(crate) left_out: BTreeMap<String, usize>,
     /// Why the suite could not be run to its end.
     pub(crate) failure: Option<String>,
@@ -103,10 +95,7 @@ fn run_here(suite: &Suite, plan: &Plan, report: &mut Report) -> io::Result<()> {
     }
     let mut session = Session::start(suite, plan)?;
     session.ask_all(suite, plan, report);
-    session.background.drain(..).for_each(|(case, thread)| {
-        let answer = thread.join().unwrap_or_else(|_| Answer::failed("panicked"));
-        report.compare(case, &answer);
-    });
+    session.join(plan, report);
     if let Some(status) = session.server.ended()? {
         report.failure = Some(format!("the program ended with {status}"));
     }
@@ -115,9 +104,12 @@ fn run_here(suite: &Suite, plan: &Plan, report: &mut Report) -> io::Result<()> {
 }
 
 impl Report {
-    /// Compares an answer with the recorded one.
-    fn compare(&mut self, case: &Case, answer: &Answer) {
+    /// Compares an answer with the recorded one, unless there is a reason not to.
+    fn compare(&mut self, case: &Case, plan: &Plan, answer: &Answer) {
         let Some(want) = &case.want else { return };
+        if let Some(reason) = reason_not_to_compare(case, plan) {
+            return self.leave_out(reason);
+        }
         self.compared += 1;
         if let Some(differs) = difference(want, answer, &case.loose) {
             let text = |side| serde_json::to_string(side).unwrap_or_default();
@@ -130,92 +122,9 @@ impl Report {
         }
     }
 
-    /// Notes a case that is not asked, and why.
+    /// Notes a case that is not compared, and why.
     fn leave_out(&mut self, reason: &str) {
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
-    }
-}
-
-/// A scratch folder; it goes when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Makes an empty folder that only this process uses.
-    fn new() -> io::Result<Self> {
-        let number = SCRATCHES.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("ferrodns-golden-{}-{number}", std::process::id()));
-        fs::create_dir_all(folder.join("tmp"))?;
-        Ok(Self(folder))
-    }
-
-    /// The folder that the program knows as `TMP`.
-    fn tmp(&self) -> PathBuf {
-        self.0.join("tmp")
-    }
-
-    /// Puts a file into `TMP`, whole from the first moment.
-    fn put(&self, from: &Path, name: &str) -> io::Result<()> {
-        let new = self.tmp().join(format!("{name}.new"));
-        fs::copy(from, &new)?;
-        fs::rename(new, self.tmp().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
-/// Where a suite's objects come from.
-struct Api {
-    /// What the program under test knows as `API`.
-    url: String,
-    /// What it is told on its command line.
-    arguments: Vec<OsString>,
-    /// What has to live as long as the program.
-    _held: Box<dyn Any>,
-}
-
-impl Api {
-    /// Starts what holds a suite's objects.
-    fn start(cluster: &Cluster, scratch: &Scratch) -> io::Result<Self> {
-        match env::var("FERRODNS_API") {
-            Err(_) => Self::simulate(cluster),
-            Ok(word) if word == "manifests" => Ok(Self::read(cluster)),
-            Ok(program) => Self::call(&program, cluster, scratch),
-        }
-    }
-
-    /// Starts kubesim, on a runtime whose threads are where this one is.
-    fn simulate(cluster: &Cluster) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let sim = runtime.block_on(KubeSim::start())?;
-        cluster.forbidden.iter().for_each(|plural| sim.forbid(plural));
-        sim.load_path(&cluster.manifest).map_err(io::Error::other)?;
-        Ok(Self { url: sim.url(), arguments: Vec::new(), _held: Box::new((sim, runtime)) })
-    }
-
-    /// Lets the program under test read the manifest itself.
-    fn read(cluster: &Cluster) -> Self {
-        let arguments = vec![MANIFESTS.into(), cluster.manifest.clone().into_os_string()];
-        Self { url: "http://127.0.0.1:1".to_owned(), arguments, _held: Box::new(()) }
-    }
-
-    /// Starts a program that serves a manifest; an item of kind `FakeApi` tells it what to forbid.
-    fn call(program: &str, cluster: &Cluster, scratch: &Scratch) -> io::Result<Self> {
-        let manifest = scratch.0.join("cluster.yaml");
-        let mut text = fs::read_to_string(&cluster.manifest)?;
-        for plural in &cluster.forbidden {
-            text.push_str(&format!("- {{kind: FakeApi, metadata: {{name: rules}}, forbid: [{plural}]}}\n"));
-        }
-        fs::write(&manifest, text)?;
-        let port = ports::free()?;
-        let mut command = Command::new(program);
-        command.args(["--port", &port.to_string()]).arg(manifest);
-        let mut program = Subject::start(&mut command, &scratch.0.join("api.log"))?;
-        program.wait_for(port, START)?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), arguments: Vec::new(), _held: Box::new(program) })
     }
 }
 
@@ -243,9 +152,7 @@ impl<'a> Session<'a> {
     /// Starts the program on the suite's Corefile with all that it names.
     fn start(suite: &Suite, plan: &Plan) -> io::Result<Self> {
         let scratch = Scratch::new()?;
-        if suite.folder.join("tmp").exists() {
-            copy_folder(&suite.folder.join("tmp"), &scratch.tmp())?;
-        }
+        scratch.fill(&suite.folder.join("tmp"))?;
         let mut command = Command::new(&plan.subject);
         command.args(["-conf", "Corefile"]).current_dir(&suite.folder);
         command.env("DIR", &suite.folder).env("TMP", scratch.tmp());
@@ -270,7 +177,7 @@ impl<'a> Session<'a> {
         if let Some((udp, _)) = &silent {
             command.env("SILENT", udp.local_addr()?.to_string());
         }
-        let mut server = Subject::start(&mut command, &scratch.0.join("log"))?;
+        let mut server = Subject::start(&mut command, &scratch.log())?;
         server.wait_for(ports[0], START)?;
         let client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports.clone());
         let session = Self {
@@ -305,18 +212,18 @@ impl<'a> Session<'a> {
             if plan.stops_early && !report.is_clean() {
                 return;
             }
-            if let Some(reason) = reason_to_leave_out(case, plan) {
-                report.leave_out(reason);
+            if let Some(transport) = asked(case).and_then(Query::unsupported) {
+                report.leave_out(transport);
                 continue;
             }
             let Action::Ask(query) = &case.action else {
-                match self.command(suite, &case.action) {
-                    Ok(Some(answer)) => report.compare(case, &answer),
+                match self.command(suite, case) {
+                    Ok(Some(answer)) => report.compare(case, plan, &answer),
                     Ok(None) => {}
                     Err(error) => report.differences.push(format!("{}: {error}", case.line)),
                 }
                 if matches!(case.action, Action::Join) {
-                    self.join(report);
+                    self.join(plan, report);
                 }
                 continue;
             };
@@ -328,7 +235,7 @@ impl<'a> Session<'a> {
                 }
                 let queries: Vec<_> = group.iter().map(|(_, query)| *query).collect();
                 let answers = self.client.send_together(&queries);
-                group.iter().zip(&answers).for_each(|((case, _), answer)| report.compare(case, answer));
+                group.iter().zip(&answers).for_each(|((case, _), answer)| report.compare(case, plan, answer));
             } else if query.is_background {
                 let mut client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.ports.clone());
                 let query = query.clone();
@@ -336,28 +243,40 @@ impl<'a> Session<'a> {
                 thread::sleep(HEAD_START);
             } else {
                 let answer = self.client.send(query);
-                report.compare(case, &answer);
+                report.compare(case, plan, &answer);
             }
         }
     }
 
     /// Waits for the queries in the background.
-    fn join(&mut self, report: &mut Report) {
+    fn join(&mut self, plan: &Plan, report: &mut Report) {
         for (case, thread) in self.background.drain(..) {
-            report.compare(case, &thread.join().unwrap_or_else(|_| Answer::failed("panicked")));
+            report.compare(case, plan, &thread.join().unwrap_or_else(|_| Answer::failed("panicked")));
+        }
+    }
+
+    /// The lines that the program has printed, once there are as many as wanted: a reply may be faster than its log.
+    fn logged(&self, expression: &Regex, wanted: usize) -> Vec<String> {
+        let end = Instant::now() + LOG;
+        loop {
+            let output = self.server.output();
+            let lines: Vec<_> = output.lines().filter(|line| expression.is_match(line)).map(str::to_owned).collect();
+            if lines.len() >= wanted || Instant::now() > end {
+                return lines;
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Runs a command; some have an answer.
-    fn command(&self, suite: &Suite, action: &Action) -> io::Result<Option<Answer>> {
-        match action {
+    fn command(&self, suite: &Suite, case: &Case) -> io::Result<Option<Answer>> {
+        match &case.action {
             Action::Copy(from, to) => self.scratch.put(&suite.folder.join(from), to)?,
             Action::Remove(name) => fs::remove_file(self.scratch.tmp().join(name))?,
             Action::Sleep(time) => thread::sleep(*time),
             Action::Log(expression) => {
-                let output = self.server.output();
-                let lines = output.lines().filter(|line| expression.is_match(line)).map(str::to_owned);
-                return Ok(Some(Answer { body: Some(lines.collect()), ..Answer::default() }));
+                let wanted = case.want.as_ref().and_then(|want| want.body.as_ref()).map_or(0, Vec::len);
+                return Ok(Some(Answer { body: Some(self.logged(expression, wanted)), ..Answer::default() }));
             }
             Action::Http(port, path, expression) => {
                 let port = port.checked_sub(1).and_then(|at| self.ports.get(at)).copied().unwrap_or_default();
@@ -386,30 +305,16 @@ fn route(case: &Case) -> Option<&Route> {
     asked(case).map(|query| &query.route)
 }
 
-/// Why a case is not asked: its transport is not spoken here, its answer is wrong, or the machine is not the one.
-fn reason_to_leave_out(case: &Case, plan: &Plan) -> Option<&'static str> {
-    if case.loose.skip {
-        return Some("CoreDNS is wrong");
+/// Why the answer to a case does not count: the recorded one is wrong, or the machine is not the one.
+///
+/// Such a case is asked all the same: what it leaves in a cache counts later.
+fn reason_not_to_compare(case: &Case, plan: &Plan) -> Option<&'static str> {
+    let needs_addresses = case.loose.host || netns::ADDRESSES.iter().any(|address| case.line.contains(address));
+    match case.loose.skip {
+        true => Some("CoreDNS is wrong"),
+        false if needs_addresses && !plan.is_apart => Some("needs a network of its own"),
+        false => None,
     }
-    if !plan.is_apart && (case.loose.host || netns::ADDRESSES.iter().any(|address| case.line.contains(address))) {
-        return Some("needs a network of its own");
-    }
-    asked(case)?.unsupported()
-}
-
-/// Copies a folder with everything in it.
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes a line that shows whether or not the test fails.

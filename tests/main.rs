@@ -5,4 +5,6 @@ mod conformance;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod surroundings;
+#[cfg(test)]
 mod tidy;

@@ -43,4 +43,5 @@ pub use name::{BadName, Name};
 pub use query::{Query, QueryError, Route};
 pub use rdata::hex;
 pub use reader::Fault;
+pub use regex::Regex;
 pub use upstream::Upstream;

@@ -121,3 +121,30 @@ fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         _ => Err(io::Error::other("the kernel's answer cannot be read")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, UdpSocket};
+
+    /// The addresses are there inside, and only there; two places may use one port. Says so where the machine has none.
+    #[test]
+    fn a_thread_gets_a_network_of_its_own() {
+        if !is_available() {
+            println!("no network namespaces here");
+            return;
+        }
+        let inside = || {
+            std::thread::spawn(|| {
+                enter(None).unwrap();
+                let sockets = ADDRESSES.map(|address| UdpSocket::bind((address, 53)).unwrap());
+                let listener = TcpListener::bind("[::1]:53").unwrap();
+                let empty = std::fs::read_to_string(RESOLV_CONF).unwrap().is_empty();
+                (sockets, listener, empty)
+            })
+        };
+        let (first, second) = (inside().join().unwrap(), inside().join().unwrap());
+        assert!(first.2 && second.2);
+        assert!(UdpSocket::bind((ADDRESSES[0], 0)).is_err());
+    }
+}

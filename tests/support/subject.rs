@@ -131,3 +131,30 @@ impl Drop for Subject {
         drop(self.child.wait());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    /// Starts a shell on a script.
+    fn shell(name: &str, script: &str) -> Subject {
+        let log = std::env::temp_dir().join(format!("test-support-{}-{name}", std::process::id()));
+        Subject::start(Command::new("sh").args(["-c", script]), &log).unwrap()
+    }
+
+    #[test]
+    fn a_program_is_stopped_by_sigterm() {
+        let mut subject = shell("stop", "exec sleep 100");
+        assert_eq!(subject.ended().unwrap(), None);
+        assert_eq!(subject.stop().unwrap().signal(), Some(Signal::SIGTERM as i32));
+    }
+
+    #[test]
+    fn a_program_that_ends_early_is_an_error_with_its_last_words() {
+        let mut subject = shell("words", "echo first; echo 'last words' >&2; exit 3");
+        let error = subject.wait_for(1, Duration::from_secs(10)).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("first | last words"), "{error}");
+        fs::remove_file(&subject.log).unwrap();
+    }
+}
