@@ -24,8 +24,8 @@ impl Handler for Oracle {
     }
 
     fn handle<'a>(&'a self, request: &'a Request, _next: Next<'a>) -> Reply<'a> {
-        let label = request.qname().labels().next().unwrap_or(&[]).to_ascii_lowercase();
-        match &*label {
+        let label = request.question().lower().labels().next().unwrap_or(&[]);
+        match label {
             b"panic" => std::panic::panic_any("oracle panics"),
             b"drop" => Reply::now(Ok(Response::Drop)),
             b"error" => Reply::now(Err(Error::new("out of order"))),

@@ -114,6 +114,21 @@ async fn answer(share: Arc<Share>, request: Box<Request>) -> Answered {
     share.0.answer(request).await
 }
 
+/// What a receiving thread uses again with each batch.
+struct Desk<F> {
+    batch: Batch,
+    slot: Slot<F>,
+    spare: Option<Box<Request>>,
+    held: Option<Arc<Share>>,
+}
+
+impl<F> Desk<F> {
+    /// An empty one.
+    fn new() -> Self {
+        Self { batch: Batch::new(), slot: Box::pin(None), spare: None, held: None }
+    }
+}
+
 impl Worker {
     /// Serves until the listener is stopped. `answer` works on one query; it is a parameter to give its future a name.
     fn run<F>(self, answer: impl Fn(Arc<Share>, Box<Request>) -> F)
@@ -123,22 +138,27 @@ impl Worker {
         // Timers and sockets that a first poll makes find their runtime.
         let runtime = self.handoff.runtime.clone();
         let _entered = runtime.enter();
-        let mut batch = Batch::new();
-        let mut slot: Slot<F> = Box::pin(None);
-        let mut spare: Option<Box<Request>> = None;
-        let mut held: Option<Arc<Share>> = None;
+        let mut desk = Desk::new();
         while !self.stop.load(Ordering::Acquire) {
-            let received = match batch.receive(&self.socket) {
-                Ok(received) => received,
-                Err(error) => self.wait_after(&error),
-            };
-            let share = self.refresh(&mut held, &mut spare);
-            let arrival = share.0.clock().now();
-            for index in 0..received {
-                self.serve((&share, arrival), (&mut batch, index), (&mut slot, &mut spare), &answer);
-            }
-            batch.send(&self.socket);
+            self.turn(&mut desk, &answer);
         }
+    }
+
+    /// Waits for a batch, works on it and sends the replies.
+    fn turn<F>(&self, desk: &mut Desk<F>, answer: &impl Fn(Arc<Share>, Box<Request>) -> F)
+    where
+        F: Future<Output = Answered> + Send + 'static,
+    {
+        let received = match desk.batch.receive(&self.socket) {
+            Ok(received) => received,
+            Err(error) => self.wait_after(&error),
+        };
+        let share = self.refresh(&mut desk.held, &mut desk.spare);
+        let arrival = share.0.clock().now();
+        for index in 0..received {
+            self.serve((&share, arrival), (&mut desk.batch, index), (&mut desk.slot, &mut desk.spare), answer);
+        }
+        desk.batch.send(&self.socket);
     }
 
     /// An error of the socket, such as an ICMP message about an earlier reply, ends nothing; one that comes back at once
