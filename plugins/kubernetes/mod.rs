@@ -24,7 +24,11 @@ mod objects;
 mod source;
 
 #[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod spec_tests;
 #[cfg(test)]
 mod tests;
 
