@@ -23,6 +23,7 @@ mod nsid;
 mod prometheus;
 mod ready;
 mod reload;
+mod rewrite;
 mod root;
 mod whoami;
 
@@ -60,6 +61,7 @@ pub const PLUGINS: &[Plugin] = &[
     local::PLUGIN,
     any::PLUGIN,
     chaos::PLUGIN,
+    rewrite::PLUGIN,
     cache::PLUGIN,
     header::PLUGIN,
     minimal::PLUGIN,
