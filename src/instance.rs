@@ -51,8 +51,8 @@ pub struct Instance {
 #[derive(Default)]
 struct Hashes {
     running: String,
-    /// The one that failed to start last; not tried again.
-    failed: Option<String>,
+    /// The one that was tried last, whatever came of it: not tried again until it changes.
+    tried: String,
 }
 
 /// What runs at present.
@@ -114,7 +114,7 @@ impl Instance {
         let mut running = self.running.lock().await;
         let (configuration, fresh) = self.prepare(&loaded, &running).await?;
         let listing = configuration.sites.iter().flat_map(Planned::listing).collect();
-        self.hashes().running = loaded.hash;
+        *self.hashes() = Hashes { running: loaded.hash.clone(), tried: loaded.hash };
         running.swap(configuration, fresh);
         Ok(listing)
     }
@@ -129,28 +129,30 @@ impl Instance {
         self.running.lock().await.listeners.is_empty()
     }
 
+    /// Where it listens: the names of the addresses with their first TCP and UDP sockets, sorted.
+    pub async fn addresses(&self) -> Vec<(Arc<str>, SocketAddr, SocketAddr)> {
+        let running = self.running.lock().await;
+        let sockets = running.listeners.iter().filter_map(|((name, _), listener)| {
+            Some((Arc::clone(name), listener.tcp.local_addr(), listener.udp.first()?.local_addr()))
+        });
+        let mut addresses: Vec<_> = sockets.collect();
+        addresses.sort();
+        addresses
+    }
+
     /// Loads the configuration again because somebody asks for it (SIGUSR1); says so, and what goes wrong.
     pub async fn reload(&self) {
-        let loaded = match self.settings.origin.reload() {
-            Ok(Some(loaded)) => Ok(loaded),
-            Ok(None) => {
-                tracing::error!("SIGUSR1: the configuration came from standard input and cannot be read again");
-                return;
-            }
+        if self.settings.origin.is_spent() {
+            tracing::error!("SIGUSR1: the configuration came from standard input and cannot be read again");
+            return;
+        }
+        let result = match self.settings.origin.load() {
             Err(Failure::Read(error)) => {
                 let error = error.strip_prefix("loading Caddyfile via flag: ").unwrap_or(&error);
                 tracing::error!("SIGUSR1: loading updated Caddyfile: {error}");
                 return;
             }
-            Err(error) => {
-                tracing::info!("Reloading");
-                tracing::error!("Restart failed: {error}");
-                Err(error.first_line())
-            }
-        };
-        let result = match loaded {
-            Ok(loaded) => self.replace(loaded).await,
-            Err(error) => Err(error),
+            loaded => self.replace(loaded).await,
         };
         if let Err(error) = result {
             tracing::error!("SIGUSR1: starting with listener file descriptors: {error}");
@@ -159,44 +161,45 @@ impl Instance {
 
     /// Loads the configuration again if it differs from what runs and from what failed last.
     async fn reload_if_changed(&self) -> Reloaded {
-        let loaded = match self.settings.origin.reload() {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) | Err(Failure::Read(_)) => return Reloaded::Unchanged,
-            Err(error) => return Reloaded::Unparsable(error.to_string()),
-        };
-        let is_known = {
-            let hashes = self.hashes();
-            hashes.running == loaded.hash || hashes.failed.as_ref() == Some(&loaded.hash)
-        };
-        if is_known {
+        if self.settings.origin.is_spent() {
             return Reloaded::Unchanged;
         }
-        if loaded.is_built_in {
+        let hash = match self.settings.origin.peek() {
+            Ok(Some(hash)) => hash,
             // CoreDNS loads its built-in configuration here, also when a file is empty only while it is being written.
-            return Reloaded::Unparsable("no server block in it; the running configuration stays".to_owned());
-        }
-        let hash = loaded.hash.clone();
-        match self.replace(loaded).await {
-            Ok(()) => Reloaded::Done,
-            Err(error) => {
-                self.hashes().failed = Some(hash);
-                Reloaded::Failed(format!("starting with listener file descriptors: {error}"))
+            Ok(None) => {
+                return Reloaded::Unparsable("no server block in it; the running configuration stays".to_owned());
             }
+            Err(Failure::Read(_)) => return Reloaded::Unchanged,
+            Err(error) => return Reloaded::Unparsable(error.first_line()),
+        };
+        let known = std::mem::replace(&mut self.hashes().tried, hash.clone());
+        if known == hash {
+            return Reloaded::Unchanged;
+        }
+        match self.replace(self.settings.origin.load()).await {
+            Ok(()) => Reloaded::Done,
+            Err(error) => Reloaded::Failed(format!("starting with listener file descriptors: {error}")),
         }
     }
 
-    /// Puts a configuration in the place of the running one; gives the first line of what goes wrong.
-    async fn replace(&self, loaded: Loaded) -> Result<(), String> {
+    /// Puts a configuration in the place of the running one; gives what goes wrong in one line.
+    async fn replace(&self, loaded: Result<Loaded, Failure>) -> Result<(), String> {
         tracing::info!("Reloading");
         let mut running = self.running.lock().await;
-        let (configuration, fresh) = match self.prepare(&loaded, &running).await {
+        let prepared = match loaded {
+            Ok(loaded) => self.prepare(&loaded, &running).await.map(|prepared| (loaded, prepared)),
+            Err(error) => Err(error),
+        };
+        let (loaded, (configuration, fresh)) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
+                let error = error.first_line();
                 tracing::error!("Restart failed: {error}");
-                return Err(error.first_line());
+                return Err(error);
             }
         };
-        *self.hashes() = Hashes { running: loaded.hash, failed: None };
+        *self.hashes() = Hashes { running: loaded.hash.clone(), tried: loaded.hash };
         let old = running.swap(configuration, fresh);
         running.managed.iter().for_each(|part| part.activate());
         close(old.listeners).await;
@@ -394,3 +397,7 @@ impl Control for Handle {
         self.0.upgrade().map(|instance| instance.hashes().running.clone()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[path = "instance_tests.rs"]
+mod tests;

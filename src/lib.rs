@@ -11,3 +11,6 @@ pub mod log;
 pub mod run;
 pub mod server;
 pub mod transport;
+
+#[cfg(test)]
+extern crate self as ferrodns;

@@ -50,11 +50,15 @@ impl Failure {
         Self::Rejected(diagnostics.iter().map(|diagnostic| render(diagnostic, sources)).collect())
     }
 
-    /// The first line, which is all that CoreDNS says.
+    /// What CoreDNS says: the first diagnostic without the line that it is about, for logs.
     #[must_use]
     pub fn first_line(&self) -> String {
-        let text = self.to_string();
-        text.split("\n  --> ").next().unwrap_or_default().to_owned()
+        let text = match self {
+            Self::Read(text) | Self::Start(text) => text,
+            Self::Rejected(diagnostics) => diagnostics.first().map_or("", String::as_str),
+        };
+        let end = ["\n  --> ", "\n  = "].iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+        text.get(..end).unwrap_or(text).to_owned()
     }
 }
 
@@ -78,12 +82,22 @@ impl Origin {
         Ok(Loaded { is_built_in: true, ..parse(DEFAULT_FILE, built_in.as_bytes())? })
     }
 
-    /// Reads the configuration anew; none where it comes from standard input, which is spent.
+    /// Whether it can be read again: standard input is spent.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.conf == "stdin"
+    }
+
+    /// The hash of what would be loaded now, whatever its directives; none without any server block.
     ///
     /// # Errors
     /// When the file cannot be read or parsed.
-    pub fn reload(&self) -> Result<Option<Loaded>, Failure> {
-        if self.conf == "stdin" { Ok(None) } else { self.load().map(Some) }
+    pub fn peek(&self) -> Result<Option<String>, Failure> {
+        let Some((name, octets)) = self.read()? else { return Ok(None) };
+        let options = Options { directives: None, hints: &[], env: &ProcessEnv, files: &DiskFiles };
+        let corefile = corefile::parse(Input { name: &name, text: &octets }, options)
+            .map_err(|rejected| Failure::rejected(&rejected.diagnostics, &rejected.sources))?;
+        Ok(Some(hash(&corefile)).filter(|_| !corefile.blocks.is_empty()))
     }
 
     /// Reads the text.

@@ -58,29 +58,31 @@ impl Drop for Watcher {
 
 /// Asks the process at every tick to load what has changed. Ends with the configuration that it belongs to: the one that is
 /// loaded brings a watcher of its own, if it has the directive.
-async fn watch(interval: Duration, control: Arc<dyn Control>, (failed, version): (Counter, Family<Version, Gauge>)) {
+async fn watch(interval: Duration, control: Arc<dyn Control>, metrics: (Counter, Family<Version, Gauge>)) {
     loop {
         tokio::time::sleep(interval).await;
-        let reloading = Arc::clone(&control);
         // On a task of its own: this one is stopped while the new configuration takes over.
-        let outcome = tokio::spawn(async move { reloading.reload_if_changed().await }).await;
-        match outcome {
-            Ok(Reloaded::Unchanged) => continue,
-            Ok(Reloaded::Done) => (),
-            Ok(Reloaded::Unparsable(error)) => {
-                tracing::warn!(target: "plugin/reload", "Corefile parse failed: {error}");
-                continue;
-            }
-            Ok(Reloaded::Failed(error)) => {
-                failed.inc();
-                tracing::error!(target: "plugin/reload", "Corefile changed but reload failed: {error}");
-            }
-            Err(error) => {
-                failed.inc();
-                tracing::error!(target: "plugin/reload", "reload ended early: {error}");
-            }
+        if let Err(error) = tokio::spawn(look(Arc::clone(&control), metrics.clone())).await {
+            metrics.0.inc();
+            tracing::error!(target: "plugin/reload", "reload ended early: {error}");
         }
-        version.clear();
-        version.get_or_create(&Version { hash: "sha512", value: control.configuration_hash() }).set(1);
     }
+}
+
+/// Asks once, and says and counts what came of it.
+async fn look(control: Arc<dyn Control>, (failed, version): (Counter, Family<Version, Gauge>)) {
+    match control.reload_if_changed().await {
+        Reloaded::Unchanged => return,
+        Reloaded::Done => (),
+        Reloaded::Unparsable(error) => {
+            tracing::warn!(target: "plugin/reload", "Corefile parse failed: {error}");
+            return;
+        }
+        Reloaded::Failed(error) => {
+            failed.inc();
+            tracing::error!(target: "plugin/reload", "Corefile changed but reload failed: {error}");
+        }
+    }
+    version.clear();
+    version.get_or_create(&Version { hash: "sha512", value: control.configuration_hash() }).set(1);
 }

@@ -272,4 +272,8 @@ impl Upstream for Reentry {
 }
 
 #[cfg(test)]
+mod exercise;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod testing;
