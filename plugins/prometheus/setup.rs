@@ -19,7 +19,7 @@ const OPTIONS: [&str; 2] = ["runtime_metrics", "tls"];
 /// Sets the plugin up.
 pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
     let mut address = DEFAULT_ADDRESS.to_owned();
-    let mut seen = false;
+    let (mut seen, mut is_served) = (false, true);
     while setup.input.next() {
         if std::mem::replace(&mut seen, true) {
             return Err(setup.once());
@@ -34,15 +34,18 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
             _ => return Err(setup.input.arg_err()),
         }
         while setup.input.next_block() {
-            option(setup)?;
+            is_served &= option(setup)?;
         }
     }
-    build(setup, &address);
+    let exporter = build(setup, &address);
+    if is_served {
+        setup.manage(exporter);
+    }
     Ok(())
 }
 
-/// One line of the block.
-fn option(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
+/// One line of the block; gives whether the endpoint can be served.
+fn option(setup: &mut Setup<'_>) -> Result<bool, Diagnostic> {
     let place = setup.input.clone();
     match place.val() {
         "runtime_metrics" => {
@@ -51,12 +54,18 @@ fn option(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
             }
             let said = "runtime_metrics has no effect: there is no Go runtime to measure; remove the line";
             setup.warn(place.err(said));
-            Ok(())
+            Ok(true)
         }
         "tls" => {
             let args = setup.input.remaining_args();
             if args.len() != 1 {
                 return Err(setup.input.arg_err());
+            }
+            let file = args.first().map_or("", |arg| arg.as_str());
+            if !std::path::Path::new(file).exists() {
+                // CoreDNS starts all the same, and its port then never answers. Ours is not opened.
+                tracing::error!("TLS config file does not exist: {file}");
+                return Ok(false);
             }
             let said = "tls is not supported for /metrics yet: listen on a loopback address behind a TLS proxy, or remove the line";
             Err(place.err(said))
@@ -70,7 +79,7 @@ fn option(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
 }
 
 /// Makes the handler and the endpoint.
-fn build(setup: &mut Setup<'_>, address: &str) {
+fn build(setup: &mut Setup<'_>, address: &str) -> Arc<Exporter> {
     let metrics = Arc::clone(&setup.process.metrics);
     register(&metrics);
     let enabled = setup.kept.find::<Enabled>("prometheus").unwrap_or_default();
@@ -100,7 +109,7 @@ fn build(setup: &mut Setup<'_>, address: &str) {
         }
         Ok(())
     });
-    setup.manage(Arc::new(Exporter { endpoint, metrics, enabled, gauge }));
+    Arc::new(Exporter { endpoint, metrics, enabled, gauge })
 }
 
 /// The metrics that stand there before any query.

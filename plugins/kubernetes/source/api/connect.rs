@@ -75,6 +75,14 @@ impl Access {
             Self::Kubeconfig { file, context } => from_kubeconfig(file, context.as_deref())?,
             Self::Endpoint { url, tls } => from_endpoint(url, tls.as_ref())?,
         };
+        if config.cluster_url.scheme_str() != Some("https") {
+            config.root_cert_file = None;
+        }
+        // kube wants a root store even where a file's verifier takes over or no TLS is spoken; without one it takes the system's,
+        // which a bare image does not have.
+        if config.root_cert_file.is_some() || config.cluster_url.scheme_str() != Some("https") {
+            config.root_cert.get_or_insert_default();
+        }
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.default_retry = false;
         // Next to the API server, compressing costs both sides more than it saves.
@@ -222,7 +230,17 @@ impl Connector {
 
 /// Makes a client.
 fn make(access: &Access) -> Result<Client, AccessError> {
-    Client::try_from(access.config()?).map_err(|error| not_created(&error.to_string()))
+    let mut config = access.config()?;
+    let trusts_system = config.root_cert.is_none();
+    match Client::try_from(config.clone()) {
+        Err(error) if trusts_system => {
+            // As CoreDNS: the start goes on, and every connection says what is missing.
+            tracing::error!(target: LOG, "no CA certificate to trust the API server by: {error}; name one with 'tls' or 'kubeconfig'");
+            config.root_cert = Some(Vec::new());
+            Client::try_from(config).map_err(|error| not_created(&error.to_string()))
+        }
+        made => made.map_err(|error| not_created(&error.to_string())),
+    }
 }
 
 #[cfg(test)]
