@@ -16,7 +16,7 @@ use test_support::golden::{Action, Case, Suite};
 use test_support::subject::Subject;
 use test_support::{Answer, Client, Query, Regex, Route, Upstream, http, netns, ports};
 
-use crate::surroundings::{Api, Scratch};
+use crate::surroundings::{self, Api, Scratch};
 
 /// How long the program may take to listen; `forbidden-*` wait four seconds for an API that refuses.
 const START: Duration = Duration::from_secs(20);
@@ -91,6 +91,10 @@ fn run_here(suite: &Suite, plan: &Plan, report: &mut Report) -> io::Result<()> {
         netns::enter(own.exists().then_some(own.as_path()))?;
     } else if netns::ADDRESSES.iter().any(|address| suite.text().contains(address)) {
         report.left_out.insert("needs a network of its own".to_owned(), suite.cases.len());
+        return Ok(());
+    }
+    if surroundings::reads_manifests() && suite.cluster.as_ref().is_some_and(|cluster| !cluster.forbidden.is_empty()) {
+        report.left_out.insert("needs an API server that refuses".to_owned(), suite.cases.len());
         return Ok(());
     }
     let mut session = Session::start(suite, plan)?;
