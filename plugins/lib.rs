@@ -10,6 +10,7 @@ mod cancel;
 mod chaos;
 mod debug;
 mod errors;
+mod forward;
 mod header;
 mod health;
 mod hosts;
@@ -68,12 +69,13 @@ pub const PLUGINS: &[Plugin] = &[
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
+    forward::PLUGIN,
     whoami::PLUGIN,
 ];
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
 pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] =
-    &[health::register, hosts::register, local::register, reload::register];
+    &[forward::register, health::register, hosts::register, local::register, reload::register];
 
 #[cfg(test)]
 mod tests;

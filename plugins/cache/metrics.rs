@@ -93,14 +93,14 @@ impl ServerMetrics {
         };
         Self {
             server: Arc::clone(server),
-            requests: count("cache_requests", "The count of cache requests"),
+            requests: count("cache_requests", "The count of cache requests."),
             misses: count(
                 "cache_misses",
-                "The count of cache misses. Deprecated, derive misses from cache hits/requests counters",
+                "The count of cache misses. Deprecated, derive misses from cache hits/requests counters.",
             ),
-            prefetches: count("cache_prefetch", "The number of times the cache has prefetched a cached item"),
-            drops: count("cache_drops", "The number responses that are not cached, because the reply is malformed"),
-            stale: count("cache_served_stale", "The number of requests served from stale cache entries"),
+            prefetches: count("cache_prefetch", "The number of times the cache has prefetched a cached item."),
+            drops: count("cache_drops", "The number responses that are not cached, because the reply is malformed."),
+            stale: count("cache_served_stale", "The number of requests served from stale cache entries."),
             success: KindMetrics::new(metrics, &labels, "success"),
             denial: KindMetrics::new(metrics, &labels, "denial"),
         }
@@ -117,10 +117,10 @@ impl KindMetrics {
             let labels = labels.clone();
             Count(Box::new(move || family.get_or_create_owned(&labels)), OnceLock::new())
         };
-        let hits = count("cache_hits", "The count of cache hits");
-        let evictions = count("cache_evictions", "The count of cache evictions");
+        let hits = count("cache_hits", "The count of cache hits.");
+        let evictions = count("cache_evictions", "The count of cache evictions.");
         let family =
-            metrics.get("cache_entries", "The number of elements in the cache", Family::<KindLabels, Gauge>::default);
+            metrics.get("cache_entries", "The number of elements in the cache.", Family::<KindLabels, Gauge>::default);
         let entries = Box::new(move || family.get_or_create_owned(&labels));
         Self { hits, evictions, entries, entries_cell: OnceLock::new() }
     }

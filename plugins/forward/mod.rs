@@ -1,0 +1,27 @@
+//! Plugin `forward`: asks other servers (upstreams) over UDP, TCP, TLS and HTTPS. See README.md.
+//!
+//! Reading order: `setup` and `target` (directive to `Forward`), `handler` (what happens to a query), `policy`, `upstream` (one
+//! server and its health), `datagrams`, `streams` and `https` (how it is spoken to), `reply` (what counts as its reply), `fault`
+//! (what went wrong). Knows no cache.
+
+mod datagrams;
+mod fault;
+mod handler;
+mod https;
+mod metrics;
+mod policy;
+mod reply;
+mod resolve;
+mod setup;
+mod streams;
+mod target;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod upstream;
+
+pub(crate) use metrics::register;
+use plugin_api::Plugin;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin { name: "forward", setup: setup::setup };

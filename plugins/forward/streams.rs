@@ -1,0 +1,195 @@
+//! TCP and TLS to one upstream: connections that are kept, one query at a time on each. Knows no policy and no health.
+
+use super::datagrams::Keep;
+use super::fault::{Ends, Fault};
+use super::reply::{Query, id_of, read_whole};
+use plugin_api::Message;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// Connections to one upstream at a time; beyond it queries fail at once. Leaves file descriptors for others when the usual
+/// limit of 1,024 holds.
+const MAX_CONNECTIONS: usize = 512;
+/// Longest wait for a connection, TLS handshake included. CoreDNS waits up to 30 seconds for the first.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait until a query is taken (CoreDNS: maxTimeout).
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Either kind of stream.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// How TLS is spoken to an upstream.
+#[derive(Clone)]
+pub(super) struct TlsTarget {
+    /// Certificates and trust.
+    pub(super) connector: TlsConnector,
+    /// The name that the upstream's certificate must have.
+    pub(super) name: ServerName<'static>,
+}
+
+/// The connections to one upstream.
+pub(super) struct Streams {
+    to: SocketAddr,
+    source: Option<IpAddr>,
+    keep: Keep,
+    tls: Option<TlsTarget>,
+    idle: Mutex<VecDeque<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection.
+struct Connection {
+    stream: Box<dyn Stream>,
+    ends: Ends,
+    created: Instant,
+    used: Instant,
+    /// Whether it has served a query before.
+    is_kept: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Streams {
+    /// No connections yet.
+    pub(super) fn new(to: SocketAddr, source: Option<IpAddr>, keep: Keep, tls: Option<TlsTarget>) -> Self {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        Self { to, source, keep, tls, idle: Mutex::default(), permits }
+    }
+
+    /// `tcp` or `tcp-tls`, as CoreDNS's metrics name it.
+    pub(super) const fn network(&self) -> &'static str {
+        if self.tls.is_some() { "tcp-tls" } else { "tcp" }
+    }
+
+    /// Asks and waits so long for the reply; `opened` learns whether a connection was there already. A connection that the
+    /// upstream closed meanwhile is [`Fault::Outdated`]: asked again, another one is taken.
+    pub(super) async fn ask(&self, query: &Query, wait: Duration, opened: impl FnOnce(bool)) -> Result<Message, Fault> {
+        let mut connection = match self.take_idle() {
+            Some(connection) => {
+                opened(true);
+                connection
+            }
+            None => {
+                opened(false);
+                self.dial().await?
+            }
+        };
+        let asked = connection.ask(query, wait).await;
+        match asked {
+            Ok(message) => {
+                self.put_back(connection);
+                Ok(message)
+            }
+            // A message that is none or that answers something else leaves the stream in order, but who knows what comes next.
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A connection that may be used again, the one that rested longest.
+    fn take_idle(&self) -> Option<Connection> {
+        let now = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop_front()).find(|kept| self.keep.allows(kept.created, kept.used, now))
+    }
+
+    /// Keeps a connection for the next query.
+    fn put_back(&self, mut connection: Connection) {
+        connection.used = Instant::now();
+        connection.is_kept = true;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keep.max_idle == 0 || idle.len() < self.keep.max_idle {
+            idle.push_back(connection);
+        }
+    }
+
+    /// Opens a connection.
+    async fn dial(&self) -> Result<Connection, Fault> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Fault::Busy(self.to))?;
+        let dialed = tokio::time::timeout(DIAL_TIMEOUT, self.connect()).await;
+        let (stream, from) = dialed.map_err(|_| Fault::dial_timeout(self.to))??;
+        let now = Instant::now();
+        let ends = Ends { network: "tcp", from, to: self.to };
+        Ok(Connection { stream, ends, created: now, used: now, is_kept: false, _permit: permit })
+    }
+
+    /// Connects, and shakes hands where TLS is spoken.
+    async fn connect(&self) -> Result<(Box<dyn Stream>, SocketAddr), Fault> {
+        let failed = |call: &'static str| move |error: io::Error| Fault::dial("tcp", self.to, call, &error);
+        let socket = if self.to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(failed("socket"))?;
+        if let Some(source) = self.source {
+            socket.bind((source, 0).into()).map_err(failed("bind"))?;
+        }
+        let tcp: TcpStream = socket.connect(self.to).await.map_err(failed("connect"))?;
+        let from = tcp.set_nodelay(true).and_then(|()| tcp.local_addr()).map_err(failed("socket"))?;
+        let Some(tls) = &self.tls else { return Ok((Box::new(tcp), from)) };
+        let secured = tls.connector.connect(tls.name.clone(), tcp).await;
+        let secured = secured.map_err(|error| Fault::Other(format!("tls: {error}")))?;
+        Ok((Box::new(secured), from))
+    }
+
+    /// Closes what has been idle for too long.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|kept| self.keep.allows(kept.created, kept.used, now));
+    }
+
+    /// Closes what is idle.
+    pub(super) fn clear(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Connection {
+    /// Sends a query and reads its reply.
+    async fn ask(&mut self, query: &Query, wait: Duration) -> Result<Message, Fault> {
+        let octets = query.octets();
+        let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
+        let framed = [&length.to_be_bytes(), octets].concat();
+        let written = tokio::time::timeout(WRITE_TIMEOUT, self.write(&framed)).await;
+        let sent = written.map_err(|_| self.ends.timeout("write"))?;
+        sent.map_err(|error| self.broken("write", &error))?;
+        let read = tokio::time::timeout(wait, self.read_reply(query)).await;
+        read.unwrap_or_else(|_| Err(self.ends.timeout("read")))
+    }
+
+    /// Writes all octets out.
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets).await?;
+        self.stream.flush().await
+    }
+
+    /// Reads messages until one has the query's id.
+    async fn read_reply(&mut self, query: &Query) -> Result<Message, Fault> {
+        loop {
+            let mut length = [0; 2];
+            self.stream.read_exact(&mut length).await.map_err(|error| self.broken("read", &error))?;
+            let length = usize::from(u16::from_be_bytes(length));
+            let mut octets = vec![0; length];
+            self.stream.read_exact(&mut octets).await.map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => Fault::CutShort,
+                _ => self.ends.io("read", &error),
+            })?;
+            let id = id_of(&octets).ok_or(Fault::ShortRead)?;
+            if Some(id) == id_of(query.octets()) {
+                return read_whole(&octets, query.question());
+            }
+        }
+    }
+
+    /// What a failure means: a kept connection that ends before its reply began was closed by the upstream while it was idle.
+    fn broken(&self, operation: &'static str, error: &io::Error) -> Fault {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let is_end = matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset | ConnectionAborted);
+        if self.is_kept && is_end { Fault::Outdated } else { self.ends.io(operation, error) }
+    }
+}
