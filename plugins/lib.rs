@@ -2,6 +2,7 @@
 //!
 //! A new plugin is a folder, a line `mod name;` and a line in [`PLUGINS`].
 
+mod acl;
 mod any;
 mod bind;
 mod bufsize;
@@ -9,6 +10,7 @@ mod cache;
 mod cancel;
 mod chaos;
 mod debug;
+mod erratic;
 mod errors;
 mod forward;
 mod header;
@@ -16,16 +18,19 @@ mod health;
 mod hosts;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod loadbalance;
 mod local;
 mod log;
 mod metadata;
 mod minimal;
+mod multisocket;
 mod nsid;
 mod prometheus;
 mod ready;
 mod reload;
 mod rewrite;
 mod root;
+mod timeouts;
 mod whoami;
 
 mod directives;
@@ -49,6 +54,8 @@ pub const PLUGINS: &[Plugin] = &[
     root::PLUGIN,
     metadata::PLUGIN,
     cancel::PLUGIN,
+    timeouts::PLUGIN,
+    multisocket::PLUGIN,
     reload::PLUGIN,
     nsid::PLUGIN,
     bufsize::PLUGIN,
@@ -62,7 +69,9 @@ pub const PLUGINS: &[Plugin] = &[
     local::PLUGIN,
     any::PLUGIN,
     chaos::PLUGIN,
+    loadbalance::PLUGIN,
     rewrite::PLUGIN,
+    acl::PLUGIN,
     cache::PLUGIN,
     header::PLUGIN,
     minimal::PLUGIN,
@@ -70,6 +79,7 @@ pub const PLUGINS: &[Plugin] = &[
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
     forward::PLUGIN,
+    erratic::PLUGIN,
     whoami::PLUGIN,
 ];
 

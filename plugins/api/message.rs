@@ -182,6 +182,21 @@ impl Message {
         self.octets = builder.finish().octets;
     }
 
+    /// Puts records into another order, octet for octet: `arrange` may move them about and leave some out, but not from one
+    /// section to another.
+    pub fn arrange(&mut self, arrange: impl FnOnce(&mut Vec<Record<'_>>)) {
+        let octets = std::mem::take(&mut self.octets);
+        let mut records: Vec<Record<'_>> = Records::of(&octets).collect();
+        arrange(&mut records);
+        records.sort_by_key(|record| record.section);
+        let mut builder = ReplyBuilder { octets: Vec::with_capacity(octets.len()), counts: [0; 3] };
+        builder.octets.extend_from_slice(octets.get(..question_end(&octets)).unwrap_or_default());
+        for Record { section, owner, rtype, class, ttl, rdata, .. } in records {
+            builder.push_any(section, &[owner], (rtype, class, ttl), |out| out.extend_from_slice(rdata));
+        }
+        self.octets = builder.finish().octets;
+    }
+
     /// Replaces the question with that of `request`, in its letters; records stay.
     pub fn set_question(&mut self, request: &Request) {
         let records = self.octets.split_off(question_end(&self.octets));
