@@ -6,6 +6,7 @@ use crate::load::Origin;
 use crate::transport::Handoff;
 use crate::{cpu, log};
 use corefile::os_error_text;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
@@ -200,13 +201,18 @@ impl Signals {
         }
     }
 
-    /// Ends without waiting for queries; parts are told all the same. Another SIGINT ends it at once.
+    /// Ends without waiting for queries; parts are told all the same. SIGTERM only has its line, another SIGINT ends it at
+    /// once.
     async fn interrupt(&mut self, instance: &Arc<Instance>) -> u8 {
-        tokio::select! {
-            () = instance.before_shutdown() => 0,
-            _ = self.interrupt.recv() => {
-                tracing::info!("SIGINT: Force quit");
-                FORCED
+        let mut ending = pin!(instance.before_shutdown());
+        loop {
+            tokio::select! {
+                () = &mut ending => return 0,
+                _ = self.terminate.recv() => tracing::info!("SIGTERM: Shutting down servers then terminating"),
+                _ = self.interrupt.recv() => {
+                    tracing::info!("SIGINT: Force quit");
+                    return FORCED;
+                }
             }
         }
     }
