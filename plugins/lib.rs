@@ -21,6 +21,7 @@ mod kubernetes;
 mod loadbalance;
 mod local;
 mod log;
+mod r#loop;
 mod metadata;
 mod minimal;
 mod multisocket;
@@ -78,6 +79,7 @@ pub const PLUGINS: &[Plugin] = &[
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
+    r#loop::PLUGIN,
     forward::PLUGIN,
     erratic::PLUGIN,
     whoami::PLUGIN,

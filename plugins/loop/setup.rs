@@ -1,0 +1,28 @@
+//! From the directive `loop` to a handler.
+
+use super::detector::Detector;
+use super::handler::Loop;
+use corefile::Diagnostic;
+use plugin_api::{Setup, Zone};
+use std::sync::Arc;
+
+/// Sets up the detector of one server block.
+pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
+    setup.input.next();
+    if setup.input.next_arg() {
+        return Err(setup.input.arg_err());
+    }
+    if setup.input.next() {
+        return Err(setup.once());
+    }
+    let zone = setup.block.zones.as_slice().first().cloned().unwrap_or_else(Zone::root);
+    let detector = Arc::new(Detector::new(zone, Arc::clone(&setup.process.control)));
+    let linked = Arc::clone(&detector);
+    setup.on_link(move |block| {
+        linked.link(block.servers, block.addresses);
+        Ok(())
+    });
+    setup.push(Arc::new(Loop(Arc::clone(&detector))));
+    setup.manage(detector);
+    Ok(())
+}

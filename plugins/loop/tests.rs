@@ -1,0 +1,131 @@
+//! Tests of `loop`: a chain that leads back to itself, a real listener for the query.
+
+use super::detector::Detector;
+use super::handler::Loop;
+use crate::trial::{self, setup_error};
+use plugin_api::setup::{Control, Reloaded};
+use plugin_api::{BoxFuture, Chain, Clock, Error, Handler, Lifecycle, Name, Next, Reply, Request, Response, Zone};
+use std::net::UdpSocket;
+use std::sync::{Arc, Mutex};
+
+/// Remembers why the process was to end.
+#[derive(Default)]
+struct Ends(Mutex<Vec<String>>);
+
+impl Control for Ends {
+    fn fail(&self, message: String) {
+        self.0.lock().unwrap().push(message);
+    }
+
+    fn reload_if_changed(&self) -> BoxFuture<'_, Reloaded> {
+        Box::pin(async { Reloaded::Unchanged })
+    }
+
+    fn configuration_hash(&self) -> String {
+        String::new()
+    }
+}
+
+/// An upstream that sends queries back into the chain, at most five times.
+struct Back(Mutex<Option<Chain>>, Mutex<u32>);
+
+impl Handler for Back {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
+    fn handle<'a>(&'a self, request: &'a Request, _next: Next<'a>) -> Reply<'a> {
+        request.set_metadata("forward/upstream", "192.0.2.9:53");
+        let chain = self.0.lock().unwrap().clone().unwrap();
+        Reply::later(async move {
+            *self.1.lock().unwrap() += 1;
+            if *self.1.lock().unwrap() > 5 {
+                return Err(Error::new("far enough"));
+            }
+            let inner = request.derive();
+            tokio::task::yield_now().await;
+            Next::start(&chain).run(&inner).await.map(|_| Response::Drop)
+        })
+    }
+}
+
+/// A detector for a zone, linked to a listener, and what it would end the process with.
+fn detector(zone: &str, listener: &str) -> (Arc<Detector>, Arc<Ends>) {
+    let ends = Arc::new(Ends::default());
+    let zone = Zone::from(Name::from_text(zone).unwrap());
+    let detector = Arc::new(Detector::new(zone, Arc::clone(&ends) as _));
+    detector.link(&["dns://:53".into()], &[listener.parse().unwrap()]);
+    (detector, ends)
+}
+
+/// The query that a detector sends to a socket.
+async fn received(detector: &Detector) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    detector.link(&["dns://:53".into()], &[([127, 0, 0, 1], port).into()]);
+    detector.activate();
+    let received = tokio::task::spawn_blocking(move || {
+        let mut buffer = [0; 512];
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        buffer[2] |= 0x80;
+        socket.send_to(&buffer[..length], from).unwrap();
+        Name::read(&buffer, 12).unwrap().0.to_string()
+    });
+    received.await.unwrap()
+}
+
+#[test]
+fn set_up_takes_no_argument_and_only_once() {
+    let place =
+        "plugin/loop: Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'";
+    assert_eq!(setup_error("loop x").as_deref(), Some(place));
+    let once = "plugin/loop: this plugin can only be used once per Server Block";
+    assert_eq!(setup_error("loop\nloop").as_deref(), Some(once));
+    assert_eq!(setup_error("loop"), None);
+}
+
+#[tokio::test]
+async fn a_query_that_comes_back_ends_the_process_and_names_the_upstream() {
+    let zone = Zone::from(Name::from_text("example.org").unwrap());
+    let ends = Arc::new(Ends::default());
+    let detector = Arc::new(Detector::new(zone, Arc::clone(&ends) as _));
+    let name = received(&detector).await;
+    assert!(name.ends_with(".example.org.") && name.split('.').count() == 5, "{name}");
+    let (detector, ends) = detector_named(&name);
+    let back = Arc::new(Back(Mutex::new(None), Mutex::new(0)));
+    let chain: Chain = Arc::from([Arc::new(Loop(detector)) as Arc<dyn Handler>, Arc::clone(&back) as _]);
+    *back.0.lock().unwrap() = Some(Arc::clone(&chain));
+    let request = trial::request(&format!("{name} HINFO"), &Clock::system());
+    drop(Next::start(&chain).run(&request).await);
+    let said = ends.0.lock().unwrap().clone();
+    let first = format!(
+        "plugin/loop: Loop (127.0.0.1:40000 -> :53) detected for zone \".\", see \
+         https://coredns.io/plugins/loop#troubleshooting. Query: \"HINFO {name}\""
+    );
+    let mut lines = said[0].lines();
+    assert_eq!(lines.next(), Some(first.as_str()));
+    assert!(lines.next().unwrap().contains("the upstream 192.0.2.9:53 sends queries back"), "{said:?}");
+    assert_eq!(said.len(), 1, "once");
+}
+
+/// A detector that looks for this name.
+fn detector_named(name: &str) -> (Arc<Detector>, Arc<Ends>) {
+    let (detector, ends) = detector(".", "127.0.0.1:53");
+    let mut detector = Arc::into_inner(detector).unwrap();
+    detector.rename(name);
+    (Arc::new(detector), ends)
+}
+
+#[tokio::test]
+async fn other_queries_pass_and_the_search_ends() {
+    let (detector, ends) = detector(".", "127.0.0.1:53");
+    assert!(!detector.is_own(&Name::from_text("123.456").unwrap()));
+    drop((detector, ends));
+    let control = Arc::new(Ends::default());
+    let detector = Arc::new(Detector::new(Zone::root(), Arc::clone(&control) as _));
+    let name = Name::from_text(&received(&detector).await).unwrap();
+    while detector.is_own(&name) {
+        tokio::task::yield_now().await;
+    }
+    detector.stop().await;
+}
