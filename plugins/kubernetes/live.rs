@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use plugin_api::{BoxFuture, Clock, Lifecycle};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 use super::config::Config;
 use super::index::{Index, ServiceKind, Snapshot};
@@ -16,8 +18,10 @@ use super::objects::{CHANGE_TRIGGER, Change, Kind, Object, SERVICE_NAME};
 use super::source::sync::{self, Sync as FirstLists};
 use super::source::{self, LOG, Running, Source, Wanted};
 
-/// The most changes that are folded into one picture: some milliseconds of work.
+/// The most changes that are folded at once: some milliseconds of work.
 const FOLD: usize = 256;
+/// The longest that a change waits for others in a flood of them.
+const MAX_DELAY: Duration = Duration::from_millis(100);
 
 /// What keeps a picture current.
 pub(super) struct Live {
@@ -96,6 +100,22 @@ struct Writer {
     programming: Programming,
 }
 
+/// What has been applied and cannot be asked for yet.
+struct Pending {
+    /// Whether there is nothing.
+    is_empty: bool,
+    /// The kinds whose lists ended.
+    listed: Vec<Kind>,
+    /// The changes whose time is counted.
+    triggered: Vec<Triggered>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self { is_empty: true, listed: Vec::new(), triggered: Vec::new() }
+    }
+}
+
 /// A change of endpoints whose time is counted once it can be asked for.
 struct Triggered {
     /// How its service is reached.
@@ -107,29 +127,45 @@ struct Triggered {
 }
 
 impl Writer {
-    /// Applies changes until the source is gone. What waits in the channel becomes one picture.
+    /// Applies changes until the source is gone. What waits in the channel becomes one picture, and a flood of changes a
+    /// few: publishing has a fifth of the time at most, so that a list of everything is not copied over and over.
     async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
         let mut batch = Vec::with_capacity(FOLD);
-        while changes.recv_many(&mut batch, FOLD).await > 0 {
-            self.fold(&mut batch);
+        let mut pending = Pending::default();
+        let mut publish_at = Instant::now();
+        loop {
+            tokio::select! {
+                count = changes.recv_many(&mut batch, FOLD) => if count == 0 { return },
+                () = sleep_until(publish_at), if !pending.is_empty => {}
+            }
+            self.fold(&mut batch, &mut pending);
+            let start = Instant::now();
+            if start >= publish_at || !pending.listed.is_empty() {
+                self.publish(&mut pending);
+                publish_at = Instant::now() + (start.elapsed() * 4).min(MAX_DELAY);
+            }
         }
     }
 
-    /// Applies a batch and publishes what came of it.
-    fn fold(&mut self, batch: &mut Vec<Change>) {
+    /// Applies a batch.
+    fn fold(&mut self, batch: &mut Vec<Change>, pending: &mut Pending) {
         let now = u32::try_from(self.clock.unix_seconds()).unwrap_or(u32::MAX);
-        let mut listed = Vec::new();
-        let mut triggered = Vec::new();
+        pending.is_empty = false;
         for change in batch.drain(..) {
-            triggered.extend(self.trigger_of(&change));
+            pending.triggered.extend(self.trigger_of(&change));
             if let Change::ListEnd(kind) = change {
-                listed.push(kind);
+                pending.listed.push(kind);
             }
             self.index.apply(change, now);
         }
+    }
+
+    /// Publishes what came of the batches since the last time.
+    fn publish(&mut self, pending: &mut Pending) {
         if let Some(snapshot) = self.index.publish() {
             self.picture.store(snapshot);
         }
+        let Pending { listed, triggered, .. } = std::mem::take(pending);
         listed.into_iter().for_each(|kind| self.lists.mark(kind));
         triggered.iter().for_each(|change| self.count(change));
     }
