@@ -13,6 +13,7 @@ mod debug;
 mod erratic;
 mod errors;
 mod forward;
+mod file;
 mod header;
 mod health;
 mod hosts;
@@ -44,6 +45,7 @@ mod reply_kind;
 mod testing;
 #[cfg(test)]
 mod trial;
+mod zonefile;
 
 pub use directives::{COREDNS_DIRECTIVES, hints, names};
 
@@ -79,6 +81,7 @@ pub const PLUGINS: &[Plugin] = &[
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
+    file::PLUGIN,
     r#loop::PLUGIN,
     forward::PLUGIN,
     erratic::PLUGIN,

@@ -27,7 +27,7 @@ const SIBLINGS: &[(&str, &str, &str)] =
     &[("auto", "file", "serves zones as `file` does"), ("forward", "proxy", "the old name of the same plugin")];
 
 /// Modules of crate `plugins` that are no plugin and may be used by all.
-const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial"];
+const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial", "zonefile"];
 
 /// Names of modules that hold tests or what only tests use.
 const TEST_MODULES: &[&str] = &["tests", "testing", "trial", "recorded", "properties", "exercise"];
@@ -177,7 +177,7 @@ fn plugins() -> Vec<String> {
     let folders =
         fs::read_dir(root().join("plugins")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
     let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.retain(|name| name != "api" && name != "target");
+    names.retain(|name| name != "api" && name != "target" && !SHARED.contains(&name.as_str()));
     names.sort();
     names
 }

@@ -71,6 +71,12 @@ pub trait Transfer: Send + Sync {
     ) -> Option<Box<dyn Iterator<Item = Vec<crate::message::OwnedRecord>> + Send>>;
 }
 
+/// Tells secondaries that a zone has changed (CoreDNS: transfer.Transfer.Notify).
+pub trait Notifier: Send + Sync {
+    /// Sends NOTIFY for `zone` to whom it may be transferred; returns at once.
+    fn notify(&self, zone: &Name);
+}
+
 /// Answers for external names of Services (CoreDNS: external.Externaler).
 pub trait ExternalNames: Send + Sync {
     /// The reply to a query in one of k8s_external's zones, or none where nothing is known.

@@ -359,6 +359,21 @@ impl ReplyBuilder {
         self.counts = counts;
     }
 
+    /// Appends records that are ready in plain form, `count` of them. As with [`ReplyBuilder::push`], a section after a later
+    /// one is left out.
+    pub fn push_records(&mut self, section: Section, records: &[u8], count: u16) {
+        let index = section as usize;
+        if self.counts.iter().skip(index + 1).any(|later| *later != 0) {
+            return;
+        }
+        if let Some(sum) = self.counts.get_mut(index)
+            && let Some(more) = sum.checked_add(count)
+        {
+            *sum = more;
+            self.octets.extend_from_slice(records);
+        }
+    }
+
     /// Appends an A record.
     pub fn push_a(&mut self, section: Section, owner: &[&[u8]], ttl: u32, address: Ipv4Addr) {
         self.push(section, owner, (Type::A, ttl), |out| out.extend_from_slice(&address.octets()));

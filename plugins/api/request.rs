@@ -337,6 +337,12 @@ impl Request {
         upstream.lookup(inner).await
     }
 
+    /// How many lookups from within led here; 0 for a client's query.
+    #[must_use]
+    pub const fn depth(&self) -> u8 {
+        self.depth
+    }
+
     /// A buffer to write a reply into: that of the query before, so that its memory is used again. Empty.
     #[must_use]
     pub fn take_buffer(&self) -> Vec<u8> {
