@@ -33,6 +33,7 @@ mod reload;
 mod rewrite;
 mod root;
 mod timeouts;
+mod transfer;
 mod whoami;
 
 mod directives;
@@ -78,6 +79,7 @@ pub const PLUGINS: &[Plugin] = &[
     cache::PLUGIN,
     header::PLUGIN,
     minimal::PLUGIN,
+    transfer::PLUGIN,
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
