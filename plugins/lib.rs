@@ -4,6 +4,7 @@
 
 mod acl;
 mod any;
+mod auto;
 mod bind;
 mod bufsize;
 mod cache;
@@ -84,6 +85,7 @@ pub const PLUGINS: &[Plugin] = &[
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
     file::PLUGIN,
+    auto::PLUGIN,
     r#loop::PLUGIN,
     forward::PLUGIN,
     erratic::PLUGIN,
