@@ -158,7 +158,11 @@ impl Reflector {
             sleep_until(watched + self.link.timing.backoff(self.short_watches)).await;
         }
         if self.is_doubtful {
-            self.probe().await?;
+            // A probe that breaks off is no progress: the server counts as away, and is asked in turns.
+            self.probe().await.map_err(|failure| match failure {
+                Failure::Cut(why) => Failure::Away(why),
+                other => other,
+            })?;
         }
         let timeout = self.link.timing.watch_timeout();
         let uri = self.target.watch(&self.version, timeout);

