@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -262,7 +263,7 @@ impl Socket {
 
     /// Reads what is there, at most a batch; false if the socket is of no use any more.
     async fn read(&self, scratch: &Mutex<Vec<u8>>) -> bool {
-        if let Err(error) = self.udp.readable().await {
+        if let Err(error) = self.ready().await {
             self.fail(&self.ends.io("read", &error));
             return false;
         }
@@ -280,6 +281,22 @@ impl Socket {
         }
         tokio::task::yield_now().await;
         true
+    }
+
+    /// Waits for a datagram, or for an error such as that nobody listens, which is no datagram.
+    async fn ready(&self) -> io::Result<()> {
+        let ready = self.udp.ready(Interest::READABLE | Interest::ERROR).await?;
+        if !ready.is_error() {
+            return Ok(());
+        }
+        let error = self.udp.take_error()?;
+        if let Some(error) = error {
+            return Err(error);
+        }
+        // Nothing is wrong any more: wait for the next error.
+        let cleared: io::Result<()> = self.udp.try_io(Interest::ERROR, || Err(io::ErrorKind::WouldBlock.into()));
+        drop(cleared);
+        Ok(())
     }
 
     /// Hands a datagram to the query that it answers.

@@ -1,1 +1,484 @@
-//! Tests of `forward`.
+//! Tests of `forward` over real loopback sockets: the fixed upstream of the test kit, and upstreams that misbehave by script.
+
+use super::policy::Policy;
+use super::resolve::Resolver;
+use super::target::{classify, expand, nameservers};
+use crate::trial::{self, Trial, setup_error};
+use plugin_api::{Clock, Next};
+use prometheus_client::encoding::text::encode;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use test_support::Upstream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// Asks a chain and waits.
+async fn ask(trial: &Trial, query: &str) -> String {
+    let request = trial::request(query, &Clock::system());
+    let outcome = Next::start(&trial.chain).run(&request).await;
+    if let Some(message) = outcome.as_ref().ok().and_then(|response| response.message()) {
+        assert_eq!(message.id(), request.id());
+    }
+    trial::text(outcome)
+}
+
+/// An address on which nobody listens: its port is none that the system hands out to other tests.
+const fn dead() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 9, 9, 9)), 9)
+}
+
+/// A UDP and a TCP socket on the same port.
+async fn pair() -> (UdpSocket, TcpListener) {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+}
+
+/// An upstream over UDP: for each query, the datagrams to send back.
+async fn scripted(script: impl Fn(Vec<u8>) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            for datagram in script(buffer[..length].to_vec()) {
+                socket.send_to(&datagram, from).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+/// An upstream over TCP: what to do with each connection.
+async fn scripted_tcp<F: Future<Output = ()> + Send + 'static>(
+    script: impl Fn(TcpStream, usize) -> F + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut number = 0;
+        while let Ok((stream, _)) = listener.accept().await {
+            number += 1;
+            tokio::spawn(script(stream, number));
+        }
+    });
+    address
+}
+
+/// Reads one query from a connection.
+async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let length = stream.read_u16().await.ok()?;
+    let mut query = vec![0; usize::from(length)];
+    stream.read_exact(&mut query).await.ok()?;
+    Some(query)
+}
+
+/// The reply to a query: its question and one A record.
+fn answer(query: &[u8], last: u8) -> Vec<u8> {
+    let mut reply = query.to_vec();
+    (reply[2], reply[3], reply[7]) = (0x81, 0x80, 1);
+    reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, last]);
+    reply
+}
+
+/// A message with its length before it.
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&u16::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
+}
+
+/// The value of a metric's line that contains all these words; 0 if there is none.
+fn metric(trial: &Trial, words: &[&str]) -> u64 {
+    let mut text = String::new();
+    trial.process.metrics.with(|registry| encode(&mut text, registry)).unwrap();
+    let line = text.lines().find(|line| !line.starts_with('#') && words.iter().all(|word| line.contains(word)));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn set_up_refuses_in_the_words_of_coredns() {
+    let place = |line: u32, word: &str| {
+        format!("Corefile:{line} - Error during parsing: Wrong argument count or unexpected line ending after '{word}'")
+    };
+    let unknown = |word: &str| format!("Corefile:3 - Error during parsing: unknown property '{word}'");
+    let many: Vec<String> = (1..=16).map(|number| format!("192.0.2.{number}")).collect();
+    let cases = [
+        ("forward", place(2, "forward")),
+        ("forward .", place(2, ".")),
+        ("forward example..org 192.0.2.1", "unable to normalize 'example..org'".into()),
+        (&format!("forward . {}", many.join(" ")), "more than 15 TOs configured: 16".into()),
+        ("forward . \"\"", "invalid address: \"\"".into()),
+        (
+            "forward . quic://192.0.2.1",
+            "'quic' is not supported as a destination protocol in forward: quic://192.0.2.1:853".into(),
+        ),
+        ("forward . \"a b\"", "failed to resolve \"a b\": lookup a b: no such host".into()),
+        ("forward . {$NOT_SET_HERE:x}", "invalid address: \"\"".into()),
+    ];
+    for (directive, error) in cases {
+        assert_eq!(setup_error(directive), Some(format!("plugin/forward: {error}")), "{directive}");
+    }
+    for (property, error) in [
+        ("except", place(3, "except")),
+        ("max_fails", place(3, "max_fails")),
+        ("max_fails 1 more", unknown("more")),
+        ("expire abc", "time: invalid duration \"abc\"".into()),
+        ("expire -1s", "expire can't be negative: -1s".into()),
+        ("policy best", "Corefile:3 - Error during parsing: unknown policy 'best'".into()),
+        ("health_check -5s", "health_check can't be negative: -5000000000".into()),
+        ("health_check 5s domain", place(3, "domain")),
+        ("health_check 5s often", "health_check: unknown option often".into()),
+        ("max_concurrent abc", "strconv.Atoi: parsing \"abc\": invalid syntax".into()),
+        ("max_concurrent -1", "max_concurrent can't be negative: -1".into()),
+        ("max_connect_attempts abc", "strconv.ParseUint: parsing \"abc\": invalid syntax".into()),
+        ("force_tcp yes", place(3, "yes")),
+        ("tls a b c d", place(3, "d")),
+        ("tls missing.pem missing.key", "could not load TLS cert: open missing.pem: no such file or directory".into()),
+        ("next BOGUS", "BOGUS is not a valid rcode".into()),
+        ("failover NOERROR", "NoError cannot be used in failover".into()),
+        ("upstream", unknown("upstream")),
+        ("read_timeout 0s", "read_timeout must be positive: 0s".into()),
+        ("max_age 1s\nexpire 5s", "max_age (1s) must not be less than expire (5s)".into()),
+        ("resolver nothing", "resolver must be an IP address or IP:port: \"nothing\"".into()),
+        ("source_address x", "Corefile:3 - Error during parsing: invalid IP address: x".into()),
+        ("doh_method PUT", "doh_method must be either GET or POST".into()),
+    ] {
+        let directive = format!("forward . 192.0.2.1 {{\n{property}\n}}");
+        assert_eq!(setup_error(&directive), Some(format!("plugin/forward: {error}")), "{property}");
+    }
+    let both = "forward . tls://192.0.2.1%dns.example {\ntls_servername other.example\n}";
+    let error = "plugin/forward: both forward ('other.example') and proxy level ('dns.example') TLS servernames are set for \
+                 upstream proxy 'tls://192.0.2.1:853'";
+    assert_eq!(setup_error(both).as_deref(), Some(error));
+}
+
+#[test]
+fn targets_are_addresses_files_and_hosts() {
+    let file = std::env::temp_dir().join(format!("resolv-{}", std::process::id()));
+    std::fs::write(&file, "# nameserver 192.0.2.9\nsearch x\nnameserver 192.0.2.3\nnameserver fe80::1%eth0\n").unwrap();
+    let shown = |arguments: &[&str]| -> Result<String, String> {
+        let targets = expand(classify(arguments)?, &Resolver::default())?;
+        let shown: Vec<String> = targets
+            .iter()
+            .map(|target| format!("{}://{}{}", target.scheme, target.address, target.name.as_deref().unwrap_or("")))
+            .collect();
+        Ok(shown.join(" "))
+    };
+    for (arguments, expected) in [
+        (
+            &["192.0.2.1", "192.0.2.1:5300", "dns://192.0.2.2"][..],
+            "dns://192.0.2.1:53 dns://192.0.2.1:5300 dns://192.0.2.2:53",
+        ),
+        (&["::1", "[::1]:54", "[2001:db8::1]"], "dns://[::1]:53 dns://[::1]:54 dns://[2001:db8::1]:53"),
+        (&["tls://192.0.2.1", "tls://192.0.2.2%a.test:8853"], "tls://192.0.2.1:853 tls://192.0.2.2:8853a.test"),
+        (&["https://192.0.2.1"], "https://192.0.2.1:443"),
+        (&[file.to_str().unwrap(), "192.0.2.3"], "dns://192.0.2.3:53 dns://[fe80::1]:53"),
+        (&["localhost:99"], "dns://127.0.0.1:99"),
+    ] {
+        let shown = shown(arguments).unwrap();
+        assert!(
+            shown == expected || shown.replace(" dns://[::1]:99", "").replace("dns://[::1]:99 ", "") == expected,
+            "{shown}"
+        );
+    }
+    assert!(shown(&["https://192.0.2.1/path"]).unwrap_err().starts_with("paths are not allowed"));
+    assert_eq!(shown(&["grpc://host"]).unwrap_err(), "not an IP address, file, or valid domain: \"grpc://host\"");
+    assert_eq!(nameservers("nameserver x\n;nameserver 192.0.2.1\nnameserver\t192.0.2.2 y").len(), 1);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn policies_order_upstreams() {
+    let robin = Policy::RoundRobin(AtomicUsize::new(0));
+    let orders: Vec<_> = (0..4).map(|_| robin.order(3)).collect();
+    assert_eq!(orders, [[1, 0, 2], [2, 0, 1], [0, 1, 2], [1, 0, 2]]);
+    assert_eq!(Policy::Sequential.order(3), [0, 1, 2]);
+    let mut random = Policy::Random.order(9);
+    random.sort_unstable();
+    assert_eq!(random, Vec::from_iter(0..9));
+}
+
+#[tokio::test]
+async fn replies_pass_as_they_come() {
+    let upstream = Upstream::start(1).unwrap();
+    let trial = Trial::new(&format!("forward . {}", upstream.address()));
+    for (query, expected) in [
+        ("api.example.com A", "NOERROR qr rd ra; answer: api.example.com. 60 IN A 192.0.2.11"),
+        ("x-aa-ad-nora.example.com A nord", "NOERROR qr aa ad; answer: x-aa-ad-nora.example.com. 60 IN A 203.0.113.1"),
+        ("broken.example.com A", "SERVFAIL qr rd ra"),
+        ("x-tc.example.com A", "NOERROR qr tc rd ra"),
+        ("x-cut.example.com A", "NOERROR qr tc rd ra"),
+        ("x-txt5-overflow.example.com TXT", "NOERROR qr tc rd ra"),
+        ("x-spoof.example.com A", "NOERROR qr rd ra; answer: x-spoof.example.com. 60 IN A 203.0.113.1"),
+        ("api.example.com A tcp", "NOERROR qr rd ra; answer: api.example.com. 60 IN A 192.0.2.11"),
+    ] {
+        assert_eq!(ask(&trial, query).await, expected, "{query}");
+    }
+    assert_eq!(metric(&trial, &["conn_cache_misses_total", "proto=\"udp\""]), 1, "one socket serves them all");
+    assert_eq!(metric(&trial, &["conn_cache_hits_total", "proto=\"udp\""]), 6);
+    assert_eq!(metric(&trial, &["request_duration_seconds_count", "rcode=\"SERVFAIL\""]), 1);
+}
+
+#[tokio::test]
+async fn names_outside_go_on() {
+    let upstream = Upstream::start(2).unwrap();
+    let to = upstream.address();
+    let trial = Trial::new(&format!(
+        "forward a.test {to} {{\nexcept not.a.test\n}}\nforward b.test {to} {{\nexcept b.test\n}}"
+    ));
+    for (query, is_forwarded) in [
+        ("x-.a.test", true),
+        ("a.test", true),
+        ("x.NOT.a.test", false),
+        ("x-.b.test", false),
+        ("b.test", true),
+        ("x-.c.test", false),
+    ] {
+        let reply = ask(&trial, query).await;
+        assert_eq!(!reply.contains("no next plugin found"), is_forwarded, "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn failures_are_told_in_the_words_of_go() {
+    let dead = dead();
+    let options = "max_fails 0\nmax_connect_attempts 1\nread_timeout 100ms";
+    let udp = Trial::new(&format!("forward . {dead} {{\n{options}\n}}"));
+    let error = ask(&udp, "a.test").await;
+    assert!(error.starts_with("error SERVFAIL: read udp 127.0.0.1:"), "{error}");
+    assert!(error.ends_with(&format!("->{dead}: read: connection refused")), "{error}");
+    let tcp = Trial::new(&format!("forward . {dead} {{\nforce_tcp\n{options}\n}}"));
+    assert_eq!(ask(&tcp, "a.test").await, format!("error SERVFAIL: dial tcp {dead}: connect: connection refused"));
+    let (silent, listener) = pair().await;
+    let to = silent.local_addr().unwrap();
+    for query in ["a.test", "a.test A tcp"] {
+        let trial = Trial::new(&format!("forward . {to} {{\n{options}\n}}"));
+        let start = Instant::now();
+        let error = ask(&trial, query).await;
+        assert!(error.ends_with(&format!("->{to}: i/o timeout")), "{error}");
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+    drop(listener);
+}
+
+#[tokio::test]
+async fn no_forged_datagram_is_taken_or_kept() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let to = scripted(move |query| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let forged = answer(&query, 66);
+        let with = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut octets = forged.clone();
+            change(&mut octets);
+            octets
+        };
+        vec![
+            with(&|octets| octets[0] ^= 1),
+            with(&|octets| octets[2] &= 0x7f),
+            with(&|octets| octets[13] = b'z'),
+            with(&|octets| octets[20] ^= 1),
+            with(&|octets| octets[5] = 2),
+            query[..2].repeat(30),
+            query[..11].to_vec(),
+            vec![0xff; 600],
+            answer(&query, 1),
+            forged,
+        ]
+    })
+    .await;
+    let trial = Trial::new(&format!("cache\nforward . {to}"));
+    for flags in ["qr rd ra", "qr aa rd ra"] {
+        assert_eq!(ask(&trial, "a.test").await, format!("NOERROR {flags}; answer: a.test. 60 IN A 192.0.2.1"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_answers_something_else_is_waited_out_and_forgotten() {
+    let to = scripted(|query| {
+        let mut wrong = answer(&query, 66);
+        wrong[13] = b'z';
+        vec![wrong]
+    })
+    .await;
+    let trial = Trial::new(&format!("cache\nforward . {to} {{\nread_timeout 150ms\n}}"));
+    for _ in 0..2 {
+        let start = Instant::now();
+        assert_eq!(ask(&trial, "a.test").await, "FORMERR qr rd");
+        assert!(start.elapsed() >= Duration::from_millis(150), "not kept, and not taken early");
+    }
+    let junk = scripted(|query| vec![[&query[..2], &[0xff; 40][..]].concat()]).await;
+    let options = "max_fails 0\nmax_connect_attempts 1\nread_timeout 100ms";
+    let trial = Trial::new(&format!("forward . {junk} {{\n{options}\n}}"));
+    assert!(ask(&trial, "a.test").await.starts_with("error SERVFAIL: dns: "));
+}
+
+#[tokio::test]
+async fn streams_that_break_are_replaced_once() {
+    // The first query of a connection is answered; after that it is closed.
+    let to = scripted_tcp(|mut stream, number| async move {
+        if let Some(query) = read_query(&mut stream).await {
+            let mut wrong = answer(&query, 66);
+            wrong[0] ^= 1;
+            stream.write_all(&framed(&wrong)).await.unwrap();
+            stream.write_all(&framed(&answer(&query, u8::try_from(number).unwrap()))).await.unwrap();
+        }
+    })
+    .await;
+    let trial = Trial::new(&format!("forward . {to} {{\nmax_connect_attempts 1\n}}"));
+    for number in 1..4 {
+        assert!(ask(&trial, "a.test A tcp").await.ends_with(&format!("192.0.2.{number}")));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(metric(&trial, &["conn_cache_hits_total", "proto=\"tcp\""]), 2);
+    assert_eq!(metric(&trial, &["conn_cache_misses_total", "proto=\"tcp\""]), 3);
+    for (sent, error) in [
+        (vec![0, 200, 1, 2, 3], "unexpected EOF"),
+        (vec![0, 2, 1, 2], "dns: short read"),
+        (vec![], "EOF"),
+        (framed(&[0; 40]), "EOF"),
+    ] {
+        let to = scripted_tcp(move |mut stream, _| {
+            let sent = sent.clone();
+            async move {
+                if read_query(&mut stream).await.is_some() {
+                    stream.write_all(&sent).await.unwrap();
+                }
+            }
+        })
+        .await;
+        let trial = Trial::new(&format!("forward . {to} {{\nforce_tcp\nmax_connect_attempts 1\nmax_fails 0\n}}"));
+        assert_eq!(ask(&trial, "a.test").await, format!("error SERVFAIL: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn transports_follow_the_options() {
+    let upstream = Upstream::start(1).unwrap();
+    let to = upstream.address();
+    for (option, query, expected) in [
+        ("expire 9s", "echo.test TXT", "\"udp\""),
+        ("expire 9s", "echo.test TXT tcp", "\"tcp\""),
+        ("force_tcp", "echo.test TXT", "\"tcp\""),
+        ("prefer_udp", "echo.test TXT tcp", "\"udp\""),
+        ("prefer_udp\nforce_tcp", "echo.test TXT", "\"tcp\""),
+        ("prefer_udp", "x-tc.test TXT", "upstream 1 query 2"),
+        ("source_address 127.0.0.7", "echo.test TXT", "\"from=127.0.0.7\""),
+        ("source_address 127.0.0.7", "echo.test TXT tcp", "\"from=127.0.0.7\""),
+    ] {
+        let trial = Trial::new(&format!("forward . {to} {{\n{option}\n}}"));
+        let reply = ask(&trial, query).await;
+        assert!(reply.contains(expected), "{option}: {reply}");
+    }
+}
+
+#[tokio::test]
+async fn rcodes_lead_to_other_upstreams() {
+    let (one, two) = (Upstream::start(1).unwrap(), Upstream::start(2).unwrap());
+    let (one, two) = (one.address(), two.address());
+    let failover = Trial::new(&format!("forward . {one} {two} {{\npolicy sequential\nfailover SERVFAIL\n}}"));
+    assert!(ask(&failover, "x-on1-servfail.test TXT").await.contains("upstream 2"));
+    assert_eq!(ask(&failover, "x-servfail.test TXT").await, "SERVFAIL qr rd ra", "no upstream is left");
+    assert_eq!(ask(&failover, "x-on1-refused.test TXT").await, "REFUSED qr rd ra");
+    let next = Trial::new(&format!("forward . {one} {{\nnext NXDOMAIN\nnext_on_nodata\n}}\nforward . {two}"));
+    assert!(ask(&next, "x-on1-nx.test TXT").await.contains("upstream 2"));
+    assert!(ask(&next, "x-on1-nodata.test TXT").await.contains("upstream 2"));
+    assert!(ask(&next, "x-.test TXT").await.contains("upstream 1"));
+    let last = Trial::new(&format!("forward . {one} {{\nnext NXDOMAIN\n}}\nwhoami"));
+    assert!(ask(&last, "x-nx.test TXT").await.starts_with("NXDOMAIN"), "only another forward is asked");
+}
+
+#[tokio::test]
+async fn the_next_upstream_is_asked_when_one_is_dead() {
+    let (dead, alive) = (dead(), Upstream::start(2).unwrap());
+    let trial = Trial::new(&format!("forward . {dead} {} {{\npolicy sequential\nmax_fails 0\n}}", alive.address()));
+    assert!(ask(&trial, "x-.test TXT").await.contains("upstream 2"));
+    let attempts = format!("forward . {dead} {} {{\npolicy sequential\nmax_connect_attempts 1\n}}", alive.address());
+    assert!(ask(&Trial::new(&attempts), "x-.test TXT").await.contains("connection refused"));
+}
+
+#[tokio::test]
+async fn probes_find_out_who_is_down_and_who_is_back() {
+    let (silent, _tcp) = pair().await;
+    let to = silent.local_addr().unwrap();
+    drop(silent);
+    let options = "max_fails 1\nhealth_check 10ms no_rec domain probe.test\nfailfast_all_unhealthy_upstreams";
+    let trial = Trial::new(&format!("forward . {to} {{\n{options}\n}}"));
+    assert!(ask(&trial, "a.test").await.contains("connection refused"));
+    while metric(&trial, &["healthcheck_failures_total"]) < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(ask(&trial, "a.test").await, "error SERVFAIL: no healthy proxies");
+    assert_eq!(metric(&trial, &["forward_healthcheck_broken_total"]), 1);
+    let socket = UdpSocket::bind(to).await.unwrap();
+    let mut buffer = [0; 512];
+    let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+    assert_eq!(
+        &buffer[2..length],
+        b"\0\0\0\x01\0\0\0\0\0\0\x05probe\x04test\0\0\x02\0\x01",
+        "no RD, the domain, type NS"
+    );
+    socket.send_to(&answer(&buffer[..length], 1), from).await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            socket.send_to(&answer(&buffer[..length], 1), from).await.unwrap();
+        }
+    });
+    while ask(&trial, "a.test").await != "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.1" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn too_many_queries_at_a_time_are_refused() {
+    let (silent, _tcp) = pair().await;
+    let to = silent.local_addr().unwrap();
+    let trial =
+        Trial::new(&format!("forward . {to} {{\nmax_concurrent 2\nread_timeout 200ms\nmax_connect_attempts 1\n}}"));
+    let (one, two, three) = tokio::join!(ask(&trial, "a.test"), ask(&trial, "b.test"), ask(&trial, "c.test"));
+    assert!(one.ends_with("i/o timeout") && two.ends_with("i/o timeout"));
+    assert_eq!(three, "error REFUSED: concurrent queries exceeded maximum 2");
+    assert_eq!(metric(&trial, &["max_concurrent_rejects_total"]), 1);
+    assert!(ask(&trial, "d.test").await.ends_with("i/o timeout"), "there is room again");
+}
+
+#[tokio::test]
+async fn queries_in_flight_share_sockets() {
+    let (silent, _tcp) = pair().await;
+    let to = silent.local_addr().unwrap();
+    let trial = Trial::new(&format!("forward . {to} {{\nread_timeout 300ms\nmax_connect_attempts 1\nmax_fails 0\n}}"));
+    let chain = Arc::clone(&trial.chain);
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..1000 {
+        let chain = Arc::clone(&chain);
+        waiting.spawn(async move {
+            let request = trial::request(&format!("n{number}.test"), &Clock::system());
+            drop(Next::start(&chain).run(&request).await);
+        });
+    }
+    waiting.join_all().await;
+    assert_eq!(metric(&trial, &["conn_cache_misses_total"]), 32, "1,000 queries, 32 on each socket");
+    assert_eq!(metric(&trial, &["conn_cache_hits_total"]), 968);
+}
+
+#[tokio::test]
+async fn host_names_are_looked_up_by_the_servers_of_resolver() {
+    let upstream = Upstream::start(1).unwrap();
+    let server = upstream.address();
+    let entries = classify(&["api.example.com:5300", "tls://v4only.example.com%x.test"]).unwrap();
+    let resolver = Resolver { servers: vec![server] };
+    let targets = tokio::task::spawn_blocking(move || expand(entries, &resolver)).await.unwrap().unwrap();
+    let shown: Vec<String> = targets.iter().map(|target| format!("{}://{}", target.scheme, target.address)).collect();
+    assert_eq!(shown, ["dns://192.0.2.11:5300", "dns://[2001:db8::11]:5300", "tls://192.0.2.12:853"]);
+    let missing = classify(&["missing.example.com"]).unwrap();
+    let resolver = Resolver { servers: vec![server] };
+    let error = tokio::task::spawn_blocking(move || expand(missing, &resolver)).await.unwrap().unwrap_err();
+    assert_eq!(error, "failed to resolve \"missing.example.com\": no addresses found for \"missing.example.com\"");
+}
