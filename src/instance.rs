@@ -140,6 +140,11 @@ impl Instance {
         addresses
     }
 
+    /// What answers, by address, for benches that leave the sockets out.
+    pub async fn servers(&self) -> Vec<Arc<Server>> {
+        self.running.lock().await.servers.clone()
+    }
+
     /// Loads the configuration again because somebody asks for it (SIGUSR1); says so, and what goes wrong.
     pub async fn reload(&self) {
         if self.settings.origin.is_spent() {

@@ -55,6 +55,7 @@ fn dispatch(flags: Flags) -> u8 {
     }
     let procs = cpu::procs();
     log::line(procs.line);
+    crate::transport::socket::raise_file_limit();
     let runtime = match Builder::new_multi_thread().worker_threads(procs.count).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

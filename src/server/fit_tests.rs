@@ -182,6 +182,27 @@ fn a_lowered_payload_counts() {
     assert_eq!(reply.edns.unwrap().payload, 512);
 }
 
+#[test]
+fn names_beyond_the_reach_of_a_pointer_are_written_out() {
+    let request = request("big.test", Type::A, Transport::Tcp, None);
+    let mut reply = ReplyBuilder::new(&request);
+    for number in 0..3000_u16 {
+        let owner = wire(&format!("host{number}.zone{}.test", number / 700));
+        let [high, low] = number.to_be_bytes();
+        reply.push_a(Section::Answer, &[&owner], 60, Ipv4Addr::new(10, 0, high, low));
+    }
+    let message = reply.finish();
+    assert!(message.octets().len() > 65_535);
+    let octets = sent(&message, &request);
+    let reply = Message::read(&octets).unwrap();
+    let wanted: Vec<OwnedRecord> = message.records().map(OwnedRecord::from).collect();
+    let got: Vec<OwnedRecord> = reply.records().map(OwnedRecord::from).collect();
+    assert_eq!(got, wanted[..got.len()]);
+    // About 27 octets a record within reach (a pointer to the zone), 34 beyond: cut between the two.
+    assert!(got.len() > 1900 && octets.len() > 65_400, "{} {}", got.len(), octets.len());
+    assert_eq!(reply.has_flag(flag::TC), got.len() < 3000);
+}
+
 /// Names that often share suffixes.
 fn name() -> impl prop::strategy::Strategy<Value = Name> {
     use prop::strategy::Strategy as _;

@@ -78,6 +78,20 @@ fn ask_for_destination(socket: &UdpSocket, is_v6: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Lets the process have as many open files as it may, as Go's runtime does: every TCP connection is one.
+pub(crate) fn raise_file_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a whole structure that lives through both calls; the second only reads it.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max;
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
+                tracing::debug!("open files stay limited: {}", io::Error::last_os_error());
+            }
+        }
+    }
+}
+
 /// Wakes everybody who is blocked on the socket; what has been received can still be read.
 pub(super) fn shut_down(socket: &UdpSocket) {
     // An unconnected socket says ENOTCONN and wakes its receivers all the same.

@@ -12,6 +12,7 @@ use plugin_api::{Message, Request, Transport};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -140,7 +141,11 @@ impl Worker {
         let _entered = runtime.enter();
         let mut desk = Desk::new();
         while !self.stop.load(Ordering::Acquire) {
-            self.turn(&mut desk, &answer);
+            // Panics of handlers are caught one by one; this is for our own. One batch is lost then, not the listener.
+            let turn = AssertUnwindSafe(|| self.turn(&mut desk, &answer));
+            if catch_unwind(turn).is_err() {
+                desk = Desk::new();
+            }
         }
     }
 
