@@ -1,3 +1,5 @@
+//! Manifests as people and kubectl write them: what is read, what follows, what is refused, what changes.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,3 +1,5 @@
+//! Label selectors: what they choose, how they are written, and the words for what is wrong.
+
 use super::Selector;
 
 /// Parses `text` and writes it again.
