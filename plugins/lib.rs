@@ -5,6 +5,7 @@
 mod acl;
 mod any;
 mod auto;
+mod autopath;
 mod bind;
 mod bufsize;
 mod cache;
@@ -43,6 +44,7 @@ mod hostname;
 mod local_address;
 mod pattern;
 mod reply_kind;
+mod search_list;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -76,6 +78,7 @@ pub const PLUGINS: &[Plugin] = &[
     chaos::PLUGIN,
     loadbalance::PLUGIN,
     rewrite::PLUGIN,
+    autopath::PLUGIN,
     acl::PLUGIN,
     cache::PLUGIN,
     header::PLUGIN,

@@ -45,6 +45,11 @@ pub trait Ready: Send + Sync {
 pub trait SearchPath: Send + Sync {
     /// The search domains for the client of `request`, the first of them the one that must end the name; empty if unknown.
     fn search_path(&self, request: &Request) -> Vec<Name>;
+
+    /// The first of them alone, which is all that most queries need.
+    fn first_domain(&self, request: &Request) -> Option<Name> {
+        self.search_path(request).into_iter().next()
+    }
 }
 
 /// Values about a query for logs, rewrites and views (CoreDNS: metadata.Provider).

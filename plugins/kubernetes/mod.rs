@@ -7,6 +7,7 @@ mod config;
 mod setup;
 
 mod answer;
+mod autopath;
 mod chase;
 mod handler;
 mod lookup;

@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use corefile::{Diagnostic, Kind, Token};
-use plugin_api::link::{MetadataProvider, Ready};
+use plugin_api::link::{MetadataProvider, Ready, SearchPath};
 use plugin_api::property::ANY;
 use plugin_api::{Args, Fallthrough, Plugin, Property, Setup, Zone, Zones, read_block};
 use tokio::sync::Mutex;
 
+use super::autopath::ClientSearch;
 use super::config::{Config, PodMode, ServedZone, is_reverse};
 use super::handler::Kubernetes;
 use super::index::Snapshot;
@@ -353,6 +354,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
     });
     setup.offer::<dyn Ready>(Arc::clone(&handler) as Arc<dyn Ready>);
     setup.offer::<dyn MetadataProvider>(Arc::clone(&handler) as Arc<dyn MetadataProvider>);
+    setup.offer::<dyn SearchPath>(Arc::new(ClientSearch::new(Arc::clone(&handler))));
     setup.manage(live);
     setup.push(handler);
 }
