@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plugin_api::Name;
 
+use super::few::Few;
 use super::host::Host;
 use crate::kubernetes::objects;
 
@@ -41,13 +42,13 @@ pub(crate) struct Service {
     /// How it is reached.
     pub(crate) kind: Kind,
     /// Its own addresses.
-    pub(crate) addresses: Box<[Host]>,
+    pub(crate) addresses: Few<Host>,
     /// Its ports.
     pub(crate) ports: Ports,
     /// The other name; none for an address in its place, and for what cannot be a name.
     pub(crate) target: Option<Box<Name>>,
     /// Addresses and names outside the cluster, if they are kept.
-    pub(crate) external: Option<Box<[Box<str>]>>,
+    pub(crate) external: Option<Arc<[Box<str>]>>,
 }
 
 /// What stands under one service name.
@@ -58,15 +59,15 @@ pub(crate) struct Group {
     /// The service or import, if there is one.
     pub(crate) service: Option<Service>,
     /// Ids of the slices.
-    pub(super) slices: Box<[u32]>,
-    /// Whether an endpoint label or an address stands in it more than once.
-    pub(super) repeats: bool,
+    pub(super) slices: Few<u32>,
+    /// How often an endpoint's label or address stands in it once more; 0 if all are different. May count too much.
+    pub(super) repeats: u32,
 }
 
 impl Group {
     /// An empty group.
     pub(super) fn new(key: &[u8]) -> Self {
-        Self { key: key.into(), service: None, slices: Box::default(), repeats: false }
+        Self { key: key.into(), service: None, slices: Few::default(), repeats: 0 }
     }
 
     /// Returns the namespace's label in wire form.
@@ -117,7 +118,7 @@ impl Service {
         };
         let addresses = match kind {
             Kind::Cluster => distinct_hosts(texts),
-            Kind::Headless | Kind::External => Box::default(),
+            Kind::Headless | Kind::External => Few::default(),
         };
         let target = (kind == Kind::External).then(|| external_target(&spec.external_name)).flatten();
         let external = keep_external.then(|| external_addresses(object)).filter(|list| !list.is_empty());
@@ -134,14 +135,14 @@ impl Service {
 }
 
 /// Reads addresses, each once.
-fn distinct_hosts(texts: &[Box<str>]) -> Box<[Host]> {
+fn distinct_hosts(texts: &[Box<str>]) -> Few<Host> {
     let mut hosts = Vec::with_capacity(texts.len());
     for host in texts.iter().filter_map(|text| Host::read(text)) {
         if !hosts.contains(&host) {
             hosts.push(host);
         }
     }
-    hosts.into()
+    hosts.into_iter().collect()
 }
 
 /// Returns the name that an ExternalName service leads to; none for an address (CoreDNS: no such name) and for what is
@@ -154,7 +155,7 @@ fn external_target(text: &str) -> Option<Box<Name>> {
 }
 
 /// Returns addresses and names outside the cluster: the owner's, then the load balancers'.
-fn external_addresses(object: &objects::Service) -> Box<[Box<str>]> {
+fn external_addresses(object: &objects::Service) -> Arc<[Box<str>]> {
     let ingress = object.status.load_balancer.ingress.iter();
     let balancers = ingress.map(|way| if way.ip.is_empty() { way.hostname.clone() } else { way.ip.clone() });
     object.spec.external_ips.iter().cloned().chain(balancers).collect()

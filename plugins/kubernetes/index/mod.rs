@@ -4,6 +4,7 @@
 //! all. It keeps just what answers need and what later changes need to find their place, no object beside it. Pure:
 //! knows no API server, no runtime and no clock; the time comes with the change.
 
+mod few;
 mod group;
 mod host;
 mod pod;
@@ -18,7 +19,6 @@ mod write_slice;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -53,7 +53,7 @@ pub(crate) struct Options {
 }
 
 /// The two sets of service names: our own and those of the cluster set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Realm {
     /// Services and their slices.
     Own,
@@ -70,8 +70,6 @@ pub(crate) struct Index {
     next: Snapshot,
     /// Whether it differs from what was published.
     is_changed: bool,
-    /// Groups whose slices changed since.
-    dirty: BTreeSet<(Realm, u32)>,
     /// Sets of ports in use, shared by those who have the same.
     ports: HashSet<Ports>,
     /// How many there were after the last sweep.
@@ -100,7 +98,6 @@ impl Index {
             options,
             next: Snapshot::default(),
             is_changed: false,
-            dirty: BTreeSet::new(),
             ports: HashSet::new(),
             ports_swept: 0,
             namespaces: Ids::default(),
@@ -129,9 +126,6 @@ impl Index {
             return None;
         }
         self.is_changed = false;
-        for (realm, group) in std::mem::take(&mut self.dirty) {
-            self.find_repeats(realm, group);
-        }
         self.sweep_ports();
         Some(Arc::new(self.next.clone()))
     }

@@ -107,7 +107,7 @@ impl<'a> Records<'a> {
 
     /// Says whether entries may be repeated, so that whoever writes records has to look.
     pub(crate) fn may_repeat(&self) -> bool {
-        self.group.repeats && !self.is_of_service()
+        self.group.repeats > 0 && !self.is_of_service()
     }
 
     /// Says whether the service itself is what records lead to, not its endpoints.
@@ -155,10 +155,10 @@ impl<'a> Records<'a> {
         }
         let mut give = |endpoint: &Endpoint<'_>| {
             let Endpoint { host, .. } = endpoint;
-            visit(&Entry { host, endpoint: Some(endpoint), cluster: &slice.cluster, ports: &slice.ports })
+            visit(&Entry { host, endpoint: Some(endpoint), cluster: slice.cluster(), ports: &slice.ports })
         };
         if !self.asked.endpoint.is_empty() {
-            let is_elsewhere = !slice.cluster.as_bytes().eq_ignore_ascii_case(self.asked.cluster);
+            let is_elsewhere = !slice.cluster().as_bytes().eq_ignore_ascii_case(self.asked.cluster);
             if is_elsewhere && self.realm == Realm::Imported {
                 return ControlFlow::Continue(());
             }

@@ -1,7 +1,8 @@
 //! Some endpoints of a service, packed: one list of addresses, and labels and zones only where there are any.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use super::few::Few;
 use super::group::{NO_PORT, Port, Ports};
 use super::host::{Host, LabelText};
 use crate::kubernetes::objects;
@@ -17,14 +18,14 @@ struct Texts {
 
 impl Texts {
     /// Packs texts; none if all are empty.
-    fn pack<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Box<Self>> {
+    fn pack<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut all = String::new();
         let ends = texts.map(|text| {
             all.push_str(text);
             u32::try_from(all.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
-        (!all.is_empty()).then(|| Box::new(Self { text: all.into(), ends }))
+        (!all.is_empty()).then(|| Self { text: all.into(), ends })
     }
 
     /// Returns one text.
@@ -39,7 +40,7 @@ impl Texts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     /// All IPv4 in its only form: the usual case, four octets each.
-    V4(Box<[Ipv4Addr]>),
+    V4(Few<Ipv4Addr>),
     /// Any.
     Mixed(Box<[Host]>),
 }
@@ -51,16 +52,23 @@ pub(crate) struct Slice {
     pub(super) name: Box<str>,
     /// The group it belongs to.
     pub(super) group: u32,
-    /// The label of the cluster it came from; empty for our own.
-    pub(crate) cluster: Box<str>,
     /// The ports of each endpoint.
     pub(crate) ports: Ports,
     /// The addresses.
     hosts: Hosts,
+    /// What few slices have.
+    extra: Option<Box<Extra>>,
+}
+
+/// What few slices have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Extra {
+    /// The label of the cluster it came from; empty for our own.
+    cluster: Box<str>,
     /// Labels that do not come from the address.
-    labels: Option<Box<Texts>>,
+    labels: Option<Texts>,
     /// Topology zones, in lower case.
-    zones: Option<Box<Texts>>,
+    zones: Option<Texts>,
 }
 
 /// One endpoint: an address of a slice.
@@ -116,15 +124,23 @@ impl Slice {
         } else {
             Vec::new()
         };
+        let extra = Extra {
+            cluster: object.metadata.label(objects::SOURCE_CLUSTER).unwrap_or_default().into(),
+            labels: Texts::pack(labels.iter().map(AsRef::as_ref)),
+            zones: Texts::pack(zones.iter().map(AsRef::as_ref)),
+        };
         Self {
             name: object.metadata.name.clone(),
             group,
-            cluster: object.metadata.label(objects::SOURCE_CLUSTER).unwrap_or_default().into(),
             ports,
             hosts: pack_hosts(each().filter_map(|(_, address)| Host::read(address)).collect()),
-            labels: Texts::pack(labels.iter().map(AsRef::as_ref)),
-            zones: Texts::pack(zones.iter().map(AsRef::as_ref)),
+            extra: (extra != Extra::default()).then(|| Box::new(extra)),
         }
+    }
+
+    /// Returns the label of the cluster it came from; empty for our own.
+    pub(crate) fn cluster(&self) -> &str {
+        self.extra.as_deref().map_or("", |extra| &extra.cluster)
     }
 
     /// Returns how many endpoints there are.
@@ -137,31 +153,54 @@ impl Slice {
 
     /// Returns the endpoints in the order of the API.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'_>> {
-        let (v4, mixed): (&[Ipv4Addr], &[Host]) = match &self.hosts {
-            Hosts::V4(hosts) => (hosts, &[]),
-            Hosts::Mixed(hosts) => (&[], hosts),
-        };
-        let hosts = v4.iter().map(|address| Host::V4(*address)).chain(mixed.iter().cloned());
-        hosts.enumerate().map(|(at, host)| self.endpoint(at, host))
+        self.endpoints_where(|_, _| true, |_, _| true)
     }
 
     /// Returns the endpoints with this label, given in lower case.
     pub(crate) fn labelled<'a>(&'a self, label: &'a [u8]) -> impl Iterator<Item = Endpoint<'a>> + 'a {
         let address = parse_dashed(label);
-        self.endpoints().filter(move |endpoint| match (&endpoint.host, address) {
-            (Host::V4(host), address) if endpoint.label.is_empty() => address == Some(*host),
-            (host, _) if endpoint.label.is_empty() => host.label().as_bytes().eq_ignore_ascii_case(label),
-            _ => endpoint.label.as_bytes().eq_ignore_ascii_case(label),
-        })
+        self.endpoints_where(
+            move |at, host| match self.label_at(at) {
+                "" => address == Some(*host),
+                own => own.as_bytes().eq_ignore_ascii_case(label),
+            },
+            move |at, host| match self.label_at(at) {
+                "" => host.label().as_bytes().eq_ignore_ascii_case(label),
+                own => own.as_bytes().eq_ignore_ascii_case(label),
+            },
+        )
+    }
+
+    /// Returns the endpoints that have this address in its canonical form.
+    pub(crate) fn at(&self, address: IpAddr) -> impl Iterator<Item = Endpoint<'_>> {
+        self.endpoints_where(move |_, host| address == *host, move |_, host| host.canonical() == Some(address))
+    }
+
+    /// Returns some endpoints, chosen before they are put together.
+    fn endpoints_where<'a>(
+        &'a self,
+        v4: impl Fn(usize, &Ipv4Addr) -> bool + 'a,
+        mixed: impl Fn(usize, &Host) -> bool + 'a,
+    ) -> impl Iterator<Item = Endpoint<'a>> {
+        let (fours, others): (&[Ipv4Addr], &[Host]) = match &self.hosts {
+            Hosts::V4(hosts) => (hosts, &[]),
+            Hosts::Mixed(hosts) => (&[], hosts),
+        };
+        let fours = fours.iter().enumerate().filter(move |(at, host)| v4(*at, host));
+        let others = others.iter().enumerate().filter(move |(at, host)| mixed(*at, host));
+        let fours = fours.map(|(at, host)| self.endpoint(at, Host::V4(*host)));
+        fours.chain(others.map(|(at, host)| self.endpoint(at, host.clone())))
+    }
+
+    /// Returns the label of an endpoint where that does not come from the address; empty otherwise.
+    fn label_at(&self, at: usize) -> &str {
+        self.extra.as_deref().and_then(|extra| extra.labels.as_ref()).map_or("", |texts| texts.get(at))
     }
 
     /// Returns one endpoint.
     fn endpoint(&self, at: usize, host: Host) -> Endpoint<'_> {
-        Endpoint {
-            host,
-            label: self.labels.as_deref().map_or("", |texts| texts.get(at)),
-            zone: self.zones.as_deref().map_or("", |texts| texts.get(at)),
-        }
+        let zones = self.extra.as_deref().and_then(|extra| extra.zones.as_ref());
+        Endpoint { host, label: self.label_at(at), zone: zones.map_or("", |texts| texts.get(at)) }
     }
 }
 

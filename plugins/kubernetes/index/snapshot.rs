@@ -163,25 +163,25 @@ impl Snapshot {
     pub(crate) fn services_at(&self, address: IpAddr) -> impl Iterator<Item = &Group> {
         let groups = self.by_cluster_address.ids(self.hash_address(address)).filter_map(|id| self.own.groups.get(id));
         groups.map(|group| &**group).filter(move |group| {
-            let mut hosts = group.service.iter().flat_map(|service| &service.addresses);
+            let mut hosts = group.service.iter().flat_map(|service| service.addresses.iter());
             hosts.any(|host| host.canonical() == Some(address))
         })
     }
 
     /// Returns the endpoints that have this address in its canonical form, each with its group and slice.
     pub(crate) fn endpoints_at(&self, address: IpAddr) -> impl Iterator<Item = (&Group, Endpoint<'_>)> {
-        self.slices_at(address).flat_map(move |(group, slice)| {
-            let endpoints = slice.endpoints().filter(move |endpoint| endpoint.host.canonical() == Some(address));
-            endpoints.map(move |endpoint| (group, endpoint))
-        })
+        self.candidates_at(address).flat_map(move |(group, slice)| slice.at(address).map(move |found| (group, found)))
     }
 
     /// Returns the slices with an endpoint that has this address in its canonical form, each with its group.
     pub(crate) fn slices_at(&self, address: IpAddr) -> impl Iterator<Item = (&Group, &Slice)> {
+        self.candidates_at(address).filter(move |(_, slice)| slice.at(address).next().is_some())
+    }
+
+    /// Returns the slices that are entered under this address, and seldom others.
+    fn candidates_at(&self, address: IpAddr) -> impl Iterator<Item = (&Group, &Slice)> {
         let slices = self.by_address.ids(self.hash_address(address)).filter_map(|id| self.own.slices.get(id));
-        slices
-            .filter(move |slice| slice.endpoints().any(|endpoint| endpoint.host.canonical() == Some(address)))
-            .filter_map(|slice| Some((&**self.own.groups.get(slice.group)?, &**slice)))
+        slices.filter_map(|slice| Some((&**self.own.groups.get(slice.group)?, &**slice)))
     }
 
     /// Returns the pods whose first address means this one, in whatever form it is written.

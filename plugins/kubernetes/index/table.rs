@@ -46,6 +46,12 @@ impl Table {
         found.take_while(move |entry| **entry >> 32 == key >> 32).map(|entry| *entry as u32)
     }
 
+    /// Returns how many entries there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.branches.iter().flat_map(|branch| branch.iter()).map(|shard| shard.len()).sum()
+    }
+
     /// Enters an id under a hash, once.
     pub(super) fn insert(&mut self, hash: u64, id: u32) {
         self.change(hash, id, |shard, at, entry| {

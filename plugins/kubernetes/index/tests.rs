@@ -1,6 +1,6 @@
 //! Histories of objects and what is found after them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use plugin_api::Name;
@@ -287,6 +287,27 @@ fn answers(snapshot: &Snapshot) -> Vec<String> {
     all
 }
 
+/// Counts what is held, so that nothing stays behind.
+fn held(snapshot: &Snapshot) -> Vec<usize> {
+    let realm = |services: &snapshot::Services| {
+        let repeats: u32 = services.groups.iter().map(|(_, group)| group.repeats).sum();
+        let tables = [&services.group_ids, &services.slice_ids, &services.by_label].map(table::Table::len);
+        let stores = [services.groups.iter().count(), services.slices.iter().count()];
+        [&tables[..], &stores, &[repeats as usize]].concat()
+    };
+    let tables = [
+        &snapshot.namespace_ids,
+        &snapshot.by_cluster_address,
+        &snapshot.by_external_address,
+        &snapshot.by_address,
+        &snapshot.pod_ids,
+        &snapshot.pods_by_address,
+    ];
+    let stores = [snapshot.namespaces.iter().count(), snapshot.pods.iter().count()];
+    let tables = tables.map(table::Table::len);
+    [&tables[..], &stores, &realm(&snapshot.own), &realm(&snapshot.imported)].concat()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -302,5 +323,6 @@ Kind::ALL.into_iter().for_each(|kind| index.next.synced.insert(kind));
         let lived = index.publish().unwrap();
         let fresh = index_of(objects.into_values()).publish().unwrap();
         prop_assert_eq!(answers(&lived), answers(&fresh));
+        prop_assert_eq!(held(&lived), held(&fresh));
     }
 }

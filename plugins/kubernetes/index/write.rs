@@ -122,7 +122,7 @@ impl Index {
     /// Enters a service of our own under its new addresses instead of its old ones.
     fn move_service_addresses(&mut self, id: u32, old: Option<&Service>, new: Option<&Service>, now: u32) {
         for (service, change) in [(old, Table::remove as fn(&mut Table, u64, u32)), (new, Table::insert)] {
-            for address in service.iter().flat_map(|service| &service.addresses).filter_map(Host::canonical) {
+            for address in service.iter().flat_map(|service| service.addresses.iter()).filter_map(Host::canonical) {
                 let hash = self.next.hash_address(address);
                 change(&mut self.next.by_cluster_address, hash, id);
             }
@@ -169,7 +169,6 @@ impl Index {
         let services = self.next.realm_mut(realm);
         services.group_ids.remove(hash, id);
         services.groups.set(id, None);
-        self.dirty.remove(&(realm, id));
         self.ids(realm).groups.give(id);
     }
 

@@ -4,23 +4,19 @@ use std::sync::Arc;
 
 use super::group::{Group, Kind, wire_labels};
 use super::slice::{Keep, Slice, slice_ports};
-use super::{Index, MAX_NAME, Realm};
+use super::table::Table;
+use super::{Index, LabelText, MAX_NAME, Realm};
 use crate::kubernetes::objects;
 
 /// The hashes under which a slice is found.
 struct SliceHashes {
     /// Of its addresses, sorted, each once.
     addresses: Vec<u64>,
-    /// Of its labels, sorted, each once.
+    /// Of its labels, sorted, each once; also of those that its addresses would give, so that an address that stands in
+    /// a group twice is seen here.
     labels: Vec<u64>,
-}
-
-/// Sorts hashes and leaves each once.
-fn distinct(hashes: impl Iterator<Item = u64>) -> Vec<u64> {
-    let mut hashes: Vec<u64> = hashes.collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
+    /// Whether a label or an address stands in it twice.
+    has_twins: bool,
 }
 
 /// Returns what is in the first sorted list and not in the second.
@@ -121,73 +117,81 @@ impl Index {
     fn move_slice(&mut self, realm: Realm, id: u32, old: Option<&Slice>, new: Option<&Slice>) {
         let before = self.slice_hashes(realm, old);
         let after = self.slice_hashes(realm, new);
-        let labels = &mut self.next.realm_mut(realm).by_label;
-        missing(&before.labels, &after.labels).for_each(|hash| labels.remove(hash, id));
-        missing(&after.labels, &before.labels).for_each(|hash| labels.insert(hash, id));
         let addresses = &mut self.next.by_address;
         missing(&before.addresses, &after.addresses).for_each(|hash| addresses.remove(hash, id));
         missing(&after.addresses, &before.addresses).for_each(|hash| addresses.insert(hash, id));
-        let (from, to) = (old.map(|slice| slice.group), new.map(|slice| slice.group));
-        if let Some(group) = to {
-            self.dirty.insert((realm, group));
-            self.edit_slices(realm, group, |slices| {
-                if !slices.contains(&id) {
-                    slices.push(id);
+        if let Some(slice) = old {
+            let gone =
+                self.move_labels(realm, (id, slice.group), missing(&before.labels, &after.labels), Table::remove);
+            let fewer = gone + u32::from(before.has_twins);
+            let is_leaving = new.is_none_or(|new| new.group != slice.group);
+            self.edit_group(realm, slice.group, |group| {
+                group.repeats = group.repeats.saturating_sub(fewer);
+                if is_leaving {
+                    group.slices = group.slices.iter().copied().filter(|slice| *slice != id).collect();
                 }
             });
         }
-        if let Some(group) = from.filter(|_| from != to) {
-            self.dirty.insert((realm, group));
-            self.edit_slices(realm, group, |slices| slices.retain(|slice| *slice != id));
+        if let Some(slice) = new {
+            let more =
+                self.move_labels(realm, (id, slice.group), missing(&after.labels, &before.labels), Table::insert);
+            self.edit_group(realm, slice.group, |group| {
+                group.repeats += more + u32::from(after.has_twins);
+                if !group.slices.contains(&id) {
+                    group.slices = group.slices.iter().copied().chain([id]).collect();
+                }
+            });
         }
     }
 
-    /// Changes the slices of a group.
-    fn edit_slices(&mut self, realm: Realm, id: u32, edit: impl FnOnce(&mut Vec<u32>)) {
-        let Some(group) = self.next.realm(realm).groups.get(id).cloned() else { return };
-        let mut slices = group.slices.to_vec();
-        edit(&mut slices);
-        if *slices != *group.slices {
-            self.put_group(realm, id, Group { slices: slices.into(), ..Group::clone(&group) });
+    /// Enters a slice under labels or takes it away from them; returns how many of these another slice of the group has.
+    fn move_labels(
+        &mut self,
+        realm: Realm,
+        (id, group): (u32, u32),
+        hashes: impl Iterator<Item = u64>,
+        change: fn(&mut Table, u64, u32),
+    ) -> u32 {
+        let services = self.next.realm_mut(realm);
+        let mut shared = 0;
+        for hash in hashes {
+            let is_sister = |other: &u32| services.slices.get(*other).is_some_and(|slice| slice.group == group);
+            let has_sister = services.by_label.ids(hash).filter(|other| *other != id).any(|other| is_sister(&other));
+            shared += u32::from(has_sister);
+            change(&mut services.by_label, hash, id);
+        }
+        shared
+    }
+
+    /// Changes a group; one that is not there stays away.
+    fn edit_group(&mut self, realm: Realm, id: u32, edit: impl FnOnce(&mut Group)) {
+        let Some(old) = self.next.realm(realm).groups.get(id) else { return };
+        let mut new = Group::clone(old);
+        edit(&mut new);
+        if new != **old {
+            self.put_group(realm, id, new);
         }
     }
 
     /// Returns the hashes under which a slice is found; imported ones are not found by address.
     fn slice_hashes(&self, realm: Realm, slice: Option<&Slice>) -> SliceHashes {
-        let endpoints =
-            || slice.iter().flat_map(|slice| slice.endpoints().map(move |endpoint| (slice.group, endpoint)));
-        let addresses = endpoints().filter_map(|(_, endpoint)| endpoint.host.canonical());
-        let labels =
-            endpoints().map(|(group, endpoint)| self.next.hash_label(group, endpoint.label().into_lower().as_bytes()));
-        SliceHashes {
-            addresses: distinct(
-                addresses.filter(|_| realm == Realm::Own).map(|address| self.next.hash_address(address)),
-            ),
-            labels: distinct(labels),
-        }
-    }
-
-    /// Finds out whether a label or an address stands in a group more than once.
-    pub(super) fn find_repeats(&mut self, realm: Realm, id: u32) {
-        let Some(group) = self.next.realm(realm).groups.get(id).cloned() else { return };
-        let mut labels = Vec::new();
-        let mut hosts = Vec::new();
-        for slice in self.next.slices(realm, &group) {
-            for endpoint in slice.endpoints() {
-                labels.push(
-                    self.next
-                        .hash_pair(&slice.cluster, &String::from_utf8_lossy(endpoint.label().into_lower().as_bytes())),
-                );
-                hosts.push(endpoint.host.canonical().map_or(0, |address| self.next.hash_address(address)));
+        let mut hashes = SliceHashes { addresses: Vec::new(), labels: Vec::new(), has_twins: false };
+        let Some(slice) = slice else { return hashes };
+        for endpoint in slice.endpoints() {
+            let address = endpoint.host.canonical().filter(|_| realm == Realm::Own);
+            hashes.addresses.extend(address.map(|address| self.next.hash_address(address)));
+            let hash = |label: LabelText| self.next.hash_label(slice.group, label.into_lower().as_bytes());
+            hashes.labels.push(hash(endpoint.label()));
+            if !endpoint.label.is_empty() {
+                hashes.labels.push(hash(endpoint.host.label()));
             }
         }
-        let has_twin = |hashes: &mut Vec<u64>| {
-            hashes.sort_unstable();
-            hashes.windows(2).any(|pair| pair.first() == pair.last())
-        };
-        let repeats = has_twin(&mut labels) || has_twin(&mut hosts);
-        if repeats != group.repeats {
-            self.put_group(realm, id, Group { repeats, ..Group::clone(&group) });
+        let count = hashes.labels.len();
+        for list in [&mut hashes.addresses, &mut hashes.labels] {
+            list.sort_unstable();
+            list.dedup();
         }
+        hashes.has_twins = hashes.labels.len() < count;
+        hashes
     }
 }

@@ -1,0 +1,40 @@
+//! A list that is nearly always of one, and then stands where it is instead of behind a pointer.
+
+use std::ops::Deref;
+use std::slice;
+
+/// Any number of things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Few<T> {
+    /// One.
+    One(T),
+    /// None, or several.
+    Many(Box<[T]>),
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self::Many(Box::default())
+    }
+}
+
+impl<T> Deref for Few<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::One(one) => slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl<T> FromIterator<T> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
+        let mut things = things.into_iter();
+        match (things.next(), things.next()) {
+            (Some(one), None) => Self::One(one),
+            (first, second) => Self::Many(first.into_iter().chain(second).chain(things).collect()),
+        }
+    }
+}
