@@ -36,6 +36,7 @@ mod rewrite;
 mod root;
 mod timeouts;
 mod transfer;
+mod view;
 mod whoami;
 
 mod directives;
@@ -93,6 +94,7 @@ pub const PLUGINS: &[Plugin] = &[
     forward::PLUGIN,
     erratic::PLUGIN,
     whoami::PLUGIN,
+    view::PLUGIN,
 ];
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
