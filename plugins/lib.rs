@@ -12,10 +12,11 @@ mod cache;
 mod cancel;
 mod chaos;
 mod debug;
+mod dns64;
 mod erratic;
 mod errors;
-mod forward;
 mod file;
+mod forward;
 mod header;
 mod health;
 mod hosts;
@@ -75,6 +76,7 @@ pub const PLUGINS: &[Plugin] = &[
     errors::PLUGIN,
     log::PLUGIN,
     local::PLUGIN,
+    dns64::PLUGIN,
     any::PLUGIN,
     chaos::PLUGIN,
     loadbalance::PLUGIN,

@@ -65,7 +65,7 @@ impl Reader {
 
     /// The first record of a text, with origin `.` and TTL 3600 unless it says so; none if there is none.
     #[cfg(test)]
-    pub(super) fn record(text: &str) -> Result<Option<Record>, ParseError> {
+    pub(crate) fn record(text: &str) -> Result<Option<Record>, ParseError> {
         let ttl = DefaultTtl { seconds: 3600, is_directive: false };
         Self::with_ttl(text.to_owned(), Name::root(), Path::new(""), Some(ttl)).next().transpose()
     }
