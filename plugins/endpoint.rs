@@ -1,4 +1,4 @@
-//! Side listeners over HTTP: `/health`, `/ready`, `/metrics`. Knows no plugin.
+//! Side listeners over HTTP: `/health`, `/ready`, `/metrics`, `/debug/pprof/`. Knows no plugin.
 //!
 //! An endpoint outlives a reload: the new configuration finds the old one's by its address and goes on with it, so that a
 //! probe never meets a closed port. It closes when nobody holds it any more.
@@ -137,21 +137,37 @@ async fn accept(listener: TcpListener, path: &'static str, content: Arc<Content>
     }
 }
 
-/// The page for one request, as Go's ServeMux routes it: unclean paths are redirected, others not found.
+/// The page for one request, as Go's ServeMux routes it: unclean paths are redirected, others not found. A path that ends in a
+/// slash stands for all below it.
 fn answer(request: &Request<Incoming>, path: &str, content: &Content) -> Page {
     let asked = request.uri().path();
-    if asked == path {
-        return content().map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
-    }
     let clean = clean(asked);
     if clean != asked {
-        let mut page = text(StatusCode::TEMPORARY_REDIRECT, "");
-        if let Ok(location) = HeaderValue::from_str(&clean) {
-            page.headers_mut().insert(header::LOCATION, location);
-        }
-        return page;
+        return redirect(StatusCode::TEMPORARY_REDIRECT, &clean);
     }
-    let mut page = text(StatusCode::NOT_FOUND, "404 page not found\n");
+    if asked == path || (path.ends_with('/') && asked.starts_with(path)) {
+        return content().map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
+    }
+    if path.strip_suffix('/') == Some(asked) {
+        return redirect(StatusCode::FOUND, path);
+    }
+    not_found("404 page not found\n")
+}
+
+/// Sends the client to another path.
+fn redirect(status: StatusCode, to: &str) -> Page {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut page = text(status, format!("<a href=\"{to}\">{reason}</a>.\n\n"));
+    page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Ok(location) = HeaderValue::from_str(to) {
+        page.headers_mut().insert(header::LOCATION, location);
+    }
+    page
+}
+
+/// There is no such page.
+pub(crate) fn not_found(body: &'static str) -> Page {
+    let mut page = text(StatusCode::NOT_FOUND, body);
     page.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     page
 }

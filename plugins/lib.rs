@@ -30,6 +30,7 @@ mod metadata;
 mod minimal;
 mod multisocket;
 mod nsid;
+mod pprof;
 mod prometheus;
 mod ready;
 mod reload;
@@ -72,6 +73,7 @@ pub const PLUGINS: &[Plugin] = &[
     debug::PLUGIN,
     ready::PLUGIN,
     health::PLUGIN,
+    pprof::PLUGIN,
     prometheus::PLUGIN,
     errors::PLUGIN,
     log::PLUGIN,

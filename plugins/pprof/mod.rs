@@ -1,0 +1,84 @@
+//! `pprof`: what can be seen of the running process, over HTTP. See [README](README.md).
+
+mod setup;
+#[cfg(test)]
+mod tests;
+
+use crate::endpoint::{Endpoint, Page, not_found, text};
+use http::StatusCode;
+use plugin_api::{BoxFuture, Lifecycle, Plugin};
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin { name: "pprof", setup: setup::setup };
+
+/// Where all pages are.
+const PATH: &str = "/debug/pprof/";
+
+/// The pages, each with what it shows.
+const PAGES: [(&str, &str); 3] = [
+    ("cmdline", "the command line, arguments set apart by zero bytes"),
+    ("heap", "the memory of the process as the kernel counts it"),
+    ("threadcreate", "the threads with their CPU time"),
+];
+
+/// The endpoint.
+struct Profiler(Arc<Endpoint>);
+
+impl Lifecycle for Profiler {
+    fn start(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            self.0.show(Box::new(|request| page(request.uri().path())));
+            self.0.listen()
+        })
+    }
+}
+
+/// The page at a path.
+fn page(path: &str) -> Page {
+    match path.strip_prefix(PATH).unwrap_or_default() {
+        "" => index(),
+        "cmdline" => text(StatusCode::OK, fs::read("/proc/self/cmdline").unwrap_or_default()),
+        "heap" => text(StatusCode::OK, memory()),
+        "threadcreate" => text(StatusCode::OK, threads()),
+        _ => not_found("Unknown profile\n"),
+    }
+}
+
+/// The list of pages.
+fn index() -> Page {
+    let mut html = "<html><head><title>/debug/pprof/</title></head><body><p>/debug/pprof/</p><ul>\n".to_owned();
+    for (name, what) in PAGES {
+        // Writing to a string cannot fail.
+        _ = writeln!(html, "<li><a href=\"{name}\">{name}</a>: {what}</li>");
+    }
+    html.push_str("</ul></body></html>\n");
+    let mut page = text(StatusCode::OK, html);
+    let kind = http::HeaderValue::from_static("text/html; charset=utf-8");
+    page.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    page
+}
+
+/// What the kernel says of the process's memory; empty where it says nothing.
+fn memory() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let lines = status.lines().filter(|line| line.starts_with("Vm") || line.starts_with("Rss"));
+    let sums = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    lines.chain(sums.lines().skip(1)).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// A line for each thread: its name, and the ticks it spent in user and system mode.
+fn threads() -> String {
+    let Ok(tasks) = procfs::process::Process::myself().and_then(|process| process.tasks()) else {
+        return String::new();
+    };
+    let mut lines: Vec<String> = tasks
+        .flatten()
+        .filter_map(|task| task.stat().ok())
+        .map(|stat| format!("{} {} user {} system {}\n", stat.pid, stat.comm, stat.utime, stat.stime))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
