@@ -56,6 +56,7 @@ mod zonefile;
 
 pub use directives::{COREDNS_DIRECTIVES, hints, names};
 
+use corefile::{Corefile, Diagnostic};
 use plugin_api::Plugin;
 
 /// Every plugin in the order a query meets them, which is that of [`COREDNS_DIRECTIVES`]. A plugin feels those below and
@@ -104,6 +105,17 @@ pub const PLUGINS: &[Plugin] = &[
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
 pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] =
     &[forward::register, health::register, hosts::register, local::register, reload::register];
+
+/// Directives that CoreDNS has removed and that are still read, as others: see [`modernise`].
+pub const OLD_NAMES: [&str; 1] = [forward::OLD];
+
+/// Turns directives of old Corefiles into today's, with a warning each.
+///
+/// # Errors
+/// At what cannot be honoured any more; the error says what to write.
+pub fn modernise(corefile: &mut Corefile) -> Result<(), Diagnostic> {
+    forward::modernise(corefile)
+}
 
 #[cfg(test)]
 mod tests;

@@ -144,12 +144,13 @@ fn read_stdin() -> io::Result<Text> {
 
 /// Parses text with the plugins that are built in.
 fn parse(name: &str, text: &[u8]) -> Result<Loaded, Failure> {
-    let names: Vec<&str> = plugins::names().collect();
+    let names: Vec<&str> = plugins::names().chain(plugins::OLD_NAMES).collect();
     let hints = plugins::hints();
     let options = Options { directives: Some(&names), hints: &hints, env: &ProcessEnv, files: &DiskFiles };
     match corefile::parse(Input { name, text }, options) {
-        Ok(corefile) => {
+        Ok(mut corefile) => {
             let hash = hash(&corefile);
+            plugins::modernise(&mut corefile).map_err(|error| Failure::rejected(&[error], &corefile.sources))?;
             Ok(Loaded { corefile, hash, is_built_in: false })
         }
         Err(rejected) => Err(Failure::rejected(&rejected.diagnostics, &rejected.sources)),

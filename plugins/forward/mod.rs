@@ -8,6 +8,7 @@ mod datagrams;
 mod fault;
 mod handler;
 mod https;
+mod legacy;
 mod metrics;
 mod policy;
 mod reply;
@@ -20,6 +21,7 @@ mod tests;
 mod tls;
 mod upstream;
 
+pub(crate) use legacy::{OLD, modernise};
 pub(crate) use metrics::register;
 use plugin_api::Plugin;
 

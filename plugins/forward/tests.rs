@@ -4,6 +4,11 @@ use super::policy::Policy;
 use super::resolve::Resolver;
 use super::target::{classify, expand, nameservers};
 use crate::trial::{self, Trial, setup_error};
+use base64::Engine as _;
+use bytes::Bytes;
+use corefile::{DiskFiles, Input, Options, ProcessEnv};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
 use plugin_api::{Clock, Next};
 use prometheus_client::encoding::text::encode;
 use std::future::Future;
@@ -14,6 +19,8 @@ use std::time::{Duration, Instant};
 use test_support::Upstream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{self, ServerConfig};
 
 /// Asks a chain and waits.
 async fn ask(trial: &Trial, query: &str) -> String {
@@ -481,4 +488,132 @@ async fn host_names_are_looked_up_by_the_servers_of_resolver() {
     let resolver = Resolver { servers: vec![server] };
     let error = tokio::task::spawn_blocking(move || expand(missing, &resolver)).await.unwrap().unwrap_err();
     assert_eq!(error, "failed to resolve \"missing.example.com\": no addresses found for \"missing.example.com\"");
+}
+
+/// A certificate for `dns.test`, signed by an authority of its own: the authority's file and a server's configuration.
+fn certificates(name: &str) -> (std::path::PathBuf, Arc<ServerConfig>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap();
+    let issuer = rcgen::Issuer::new(params, key);
+    let server_key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["dns.test".to_owned()]).unwrap();
+    let certificate = params.signed_by(&server_key, &issuer).unwrap();
+    let file = std::env::temp_dir().join(format!("ca-{name}-{}.pem", std::process::id()));
+    std::fs::write(&file, authority.pem()).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
+    (file, Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()))
+}
+
+#[tokio::test]
+async fn tls_is_spoken_to_those_who_prove_their_name() {
+    let (authority, config) = certificates("tls");
+    let acceptor = TlsAcceptor::from(config);
+    let to = scripted_tcp(move |stream, number| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            while let Ok(length) = stream.read_u16().await {
+                let mut query = vec![0; usize::from(length)];
+                stream.read_exact(&mut query).await.unwrap();
+                stream.write_all(&framed(&answer(&query, u8::try_from(number).unwrap()))).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+        }
+    })
+    .await;
+    let authority = authority.display();
+    let named = Trial::new(&format!("forward . tls://{to} {{\ntls {authority}\ntls_servername dns.test\n}}"));
+    for query in ["a.test", "a.test A tcp"] {
+        assert_eq!(ask(&named, query).await, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.1");
+    }
+    assert_eq!(metric(&named, &["conn_cache_hits_total", "proto=\"tcp-tls\""]), 1);
+    let own = Trial::new(&format!("forward . tls://127.0.0.1%dns.test:{} {{\ntls {authority}\n}}", to.port()));
+    assert!(ask(&own, "a.test").await.starts_with("NOERROR"));
+    for wrong in [format!("tls {authority}\ntls_servername other.test"), "tls_servername dns.test".to_owned()] {
+        let trial = Trial::new(&format!("forward . tls://{to} {{\n{wrong}\nmax_fails 0\nmax_connect_attempts 1\n}}"));
+        let error = ask(&trial, "a.test").await;
+        assert!(error.starts_with("error SERVFAIL: tls: invalid peer certificate"), "{error}");
+    }
+    std::fs::remove_file(authority.to_string()).unwrap();
+}
+
+/// Answers DNS over HTTPS; the last octet of the address is 1 for POST, 2 for GET.
+async fn serve_https(
+    request: hyper::Request<hyper::body::Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, std::convert::Infallible> {
+    assert_eq!(request.uri().path(), "/dns-query");
+    let is_get = request.method() == hyper::Method::GET;
+    let asked = request.uri().query().and_then(|query| query.strip_prefix("dns=")).map(str::to_owned);
+    let query = match asked {
+        Some(text) => base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap(),
+        None => request.into_body().collect().await.unwrap().to_bytes().to_vec(),
+    };
+    assert_eq!(query[..2], [0, 0], "the id is 0");
+    Ok(hyper::Response::new(Full::from(answer(&query, if is_get { 2 } else { 1 }))))
+}
+
+#[tokio::test]
+async fn https_is_spoken_with_either_method() {
+    let (authority, config) = certificates("https");
+    let acceptor = TlsAcceptor::from(config);
+    let to = scripted_tcp(move |stream, _| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = hyper::service::service_fn(serve_https);
+            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        }
+    })
+    .await;
+    let authority = authority.display();
+    for (method, last) in [("POST", 1), ("GET", 2)] {
+        let options = format!("tls {authority}\ntls_servername dns.test\ndoh_method {method}\nmax_fails 0");
+        let trial = Trial::new(&format!("forward . https://{to} {{\n{options}\n}}"));
+        let expected = format!("NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.{last}");
+        assert_eq!(ask(&trial, "a.test").await, expected);
+    }
+    let options = format!("tls {authority}\nmax_fails 0\nmax_connect_attempts 1");
+    let trial = Trial::new(&format!("forward . https://{to} {{\n{options}\n}}"));
+    let error = ask(&trial, "a.test").await;
+    let start = format!("error SERVFAIL: Post \"https://{to}/dns-query\": ");
+    assert!(error.starts_with(&start) && error.contains("certificate"), "{error}");
+    std::fs::remove_file(authority.to_string()).unwrap();
+}
+
+/// What a Corefile with old words becomes: the tokens of `forward`, and how many warnings; or the error.
+fn modernised(block: &str) -> Result<(String, usize), String> {
+    let text = format!(".:53 {{\n{block}\n}}\n");
+    let options = Options { directives: None, hints: &[], env: &ProcessEnv, files: &DiskFiles };
+    let mut parsed = corefile::parse(Input { name: "Corefile", text: text.as_bytes() }, options).unwrap();
+    super::legacy::modernise(&mut parsed).map_err(|error| error.to_string())?;
+    let tokens = &parsed.blocks[0].directive("forward").unwrap().tokens;
+    let words: Vec<&str> = tokens.iter().map(corefile::Token::as_str).collect();
+    Ok((words.join(" "), parsed.warnings.len()))
+}
+
+#[test]
+fn the_old_word_is_read_as_forward() {
+    for (block, tokens, warnings) in [
+        ("proxy . 192.0.2.1", "forward . 192.0.2.1", 1),
+        ("forward a 192.0.2.1\nproxy . 192.0.2.2", "forward a 192.0.2.1 forward . 192.0.2.2", 1),
+        (
+            "proxy . 192.0.2.1 {\npolicy first\nexcept a b\nmax_fails 3\n}",
+            "forward . 192.0.2.1 { policy sequential except a b max_fails 3 }",
+            1,
+        ),
+        ("proxy . 192.0.2.1 {\nmax_fails\nspray\nhealth_check /health:8080\n}", "forward . 192.0.2.1 { }", 4),
+        (
+            "proxy . 192.0.2.1 {\nprotocol dns force_tcp }\nproxy a 192.0.2.2",
+            "forward . 192.0.2.1 { force_tcp } forward a 192.0.2.2",
+            2,
+        ),
+    ] {
+        assert_eq!(modernised(block), Ok((tokens.to_owned(), warnings)), "{block}");
+    }
+    let error = modernised("proxy . 8.8.8.8 {\nprotocol https_google\n}").unwrap_err();
+    assert_eq!(error, "Corefile:3 - Error during parsing: 'protocol https_google' of 'proxy' does not exist any more");
 }
