@@ -164,8 +164,10 @@ struct Connection {
 /// Whether a connection goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// For more queries.
+    /// For more queries; what came has been answered.
     Open,
+    /// Nothing has come after all.
+    Waiting,
     /// It does not.
     Closed,
 }
@@ -181,9 +183,8 @@ impl Connection {
 
     /// Answers queries until the client has enough, is silent for too long, or the listener stops.
     async fn serve(mut self, mut stopped: watch::Receiver<Stop>) {
-        let mut wait = self.current.load().limits().read;
+        let mut deadline = Instant::now() + self.current.load().limits().read;
         loop {
-            let deadline = Instant::now() + wait;
             let ready = tokio::select! {
                 _ = stopped.changed() => return,
                 ready = timeout_at(deadline, self.stream.readable()) => ready,
@@ -192,10 +193,11 @@ impl Connection {
                 return;
             }
             // Boxed, so that the much larger state of a connection that works does not weigh on one that waits.
-            if Box::pin(self.work(deadline, &mut stopped)).await == Fate::Closed {
-                return;
+            match Box::pin(self.work(deadline, &mut stopped)).await {
+                Fate::Open => deadline = Instant::now() + self.current.load().limits().idle,
+                Fate::Waiting => (),
+                Fate::Closed => return,
             }
-            wait = self.current.load().limits().idle;
         }
     }
 
@@ -205,12 +207,10 @@ impl Connection {
         let mut output = Vec::new();
         let mut request = None;
         loop {
-            let read = tokio::select! {
-                _ = stopped.changed() => return Fate::Closed,
-                read = timeout_at(deadline, self.stream.read_buf(&mut input)) => read,
-            };
-            if !matches!(read, Ok(Ok(1..))) {
-                return Fate::Closed;
+            let fate =
+                if input.is_empty() { self.take(&mut input) } else { self.read(&mut input, deadline, stopped).await };
+            if fate != Fate::Open {
+                return fate;
             }
             let mut at = 0;
             while let Some(message) = frame(&input, at) {
@@ -232,6 +232,24 @@ impl Connection {
                 None => (),
             }
         }
+    }
+
+    /// Reads what has come already. Readiness may be a false alarm, and nothing is to be held for that.
+    fn take(&self, input: &mut Vec<u8>) -> Fate {
+        match self.stream.try_read_buf(input) {
+            Ok(1..) => Fate::Open,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Waiting,
+            Ok(_) | Err(_) => Fate::Closed,
+        }
+    }
+
+    /// Waits for the rest of a message.
+    async fn read(&mut self, input: &mut Vec<u8>, deadline: Instant, stopped: &mut watch::Receiver<Stop>) -> Fate {
+        let read = tokio::select! {
+            _ = stopped.changed() => return Fate::Closed,
+            read = timeout_at(deadline, self.stream.read_buf(input)) => read,
+        };
+        if matches!(read, Ok(Ok(1..))) { Fate::Open } else { Fate::Closed }
     }
 
     /// Whether the client has asked as often as it may on one connection.

@@ -155,3 +155,20 @@ fn stopping_closes_idle_connections_and_finishes_the_others() {
     assert_eq!(receive(&mut busy).id(), 3);
     assert!(is_closed(&mut busy));
 }
+
+#[test]
+fn an_idle_connection_is_small() {
+    let runtime = Runtime::new().unwrap();
+    let (server, _gate) = server();
+    let listener = listen(&runtime, Arc::clone(&server));
+    let stream = connect(&listener);
+    let peer = stream.peer_addr().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let _entered = runtime.enter();
+    let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+    let connection = super::Connection::new(stream, peer, Arc::new(ArcSwap::from(server))).unwrap();
+    let (_stop, stopped) = tokio::sync::watch::channel(super::Stop::No);
+    // The task, its place among the others and the system's registration come on top: below 2 KiB together.
+    let octets = size_of_val(&connection.serve(stopped));
+    assert!(octets <= 768, "{octets}");
+}
