@@ -98,9 +98,11 @@ impl Flights {
     }
 }
 
-/// The octets of a query with what may differ made equal; none of what is never shared.
+/// The octets of a query with what may differ made equal; none of what is never shared: transfers; what the server asks itself, which
+/// must not wait for a query that waits for it; and HINFO, with which the plugin `loop` finds out whether queries come back.
 fn key(request: &Request) -> Option<Vec<u8>> {
-    if request.opcode() != Opcode::QUERY || matches!(request.qtype(), Type::AXFR | Type::IXFR) {
+    let is_special = matches!(request.qtype(), Type::AXFR | Type::IXFR | Type::HINFO);
+    if request.opcode() != Opcode::QUERY || is_special || request.depth() > 0 {
         return None;
     }
     let mut key = Vec::with_capacity(64);

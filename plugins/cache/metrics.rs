@@ -7,12 +7,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::{Arc, OnceLock};
 
-/// Labels of most series.
+/// Labels of most series, in the order of the alphabet as CoreDNS writes them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Labels {
     server: String,
-    zones: String,
     view: String,
+    zones: String,
 }
 
 /// Labels of series by kind of entry.
@@ -20,8 +20,8 @@ pub(super) struct Labels {
 pub(super) struct KindLabels {
     server: String,
     r#type: &'static str,
-    zones: String,
     view: String,
+    zones: String,
 }
 
 /// A counter whose series begins with its first count.
