@@ -1,11 +1,10 @@
 //! A folder of zone files, looked through every so often. Knows no query.
 
-use crate::file::{Served, Settings};
+use crate::file::{Served, ServedMap, Settings};
 use arc_swap::ArcSwap;
 use plugin_api::link::Notifier;
 use plugin_api::{BoxFuture, Lifecycle, Name};
 use regex::Regex;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -26,28 +25,10 @@ pub(super) struct Search {
     pub(super) reload: Duration,
 }
 
-/// The zones of a folder.
-#[derive(Default)]
-pub(super) struct Found(HashMap<Box<[u8]>, Arc<Served>>);
-
-impl Found {
-    /// The longest zone that contains a name in lower case: one look for each label.
-    pub(super) fn find(&self, name: &Name) -> Option<&Arc<Served>> {
-        let mut rest = name.as_wire();
-        loop {
-            if let Some(served) = self.0.get(rest) {
-                return Some(served);
-            }
-            let length = usize::from(*rest.first().filter(|length| **length > 0)?);
-            rest = rest.get(length + 1..)?;
-        }
-    }
-}
-
 /// A folder and the task that looks through it.
 pub(super) struct Folder {
     search: Search,
-    found: ArcSwap<Found>,
+    found: ArcSwap<ServedMap>,
     notifier: OnceLock<Arc<dyn Notifier>>,
     task: Mutex<Option<AbortHandle>>,
 }
@@ -64,7 +45,7 @@ impl Folder {
     }
 
     /// The zones as they are now.
-    pub(super) fn zones(&self) -> arc_swap::Guard<Arc<Found>> {
+    pub(super) fn zones(&self) -> arc_swap::Guard<Arc<ServedMap>> {
         self.found.load()
     }
 
@@ -76,11 +57,10 @@ impl Folder {
         let mut files = Vec::new();
         walk(&start, 0, &mut files);
         let old = self.found.load();
-        let mut new: HashMap<Box<[u8]>, Arc<Served>> = HashMap::new();
+        let mut new = ServedMap::default();
         for path in files {
             let Some(origin) = self.origin(&path) else { continue };
-            let key: Box<[u8]> = origin.as_wire().into();
-            if let Some(previous) = new.get(&key) {
+            if let Some(previous) = new.get(&origin) {
                 let origin = corefile::args::go_quote(&origin.to_string());
                 let [first, second] =
                     [previous.path(), &path].map(|path| corefile::args::go_quote(&path.display().to_string()));
@@ -88,18 +68,18 @@ impl Folder {
                 tracing::warn!(target: "plugin/auto", "{what}");
                 continue;
             }
-            match old.0.get(&key) {
-                Some(known) if known.path() == path => drop(new.insert(key, Arc::clone(known))),
+            match old.get(&origin) {
+                Some(known) if known.path() == path => new.insert(Arc::clone(known)),
                 known => {
                     let served = self.insert(origin, path, known.is_some()).or_else(|| known.cloned());
-                    new.extend(served.map(|served| (key, served)));
+                    served.into_iter().for_each(|served| new.insert(served));
                 }
             }
         }
-        for gone in old.0.iter().filter(|(key, _)| !new.contains_key(*key)).map(|(_, served)| served) {
+        for gone in old.values().filter(|served| new.get(served.origin()).is_none()) {
             tracing::info!(target: "plugin/auto", "Deleting zone `{}'", gone.origin());
         }
-        self.found.store(Arc::new(Found(new)));
+        self.found.store(Arc::new(new));
     }
 
     /// The zone that a file is for, by its name; none if it is no zone file.
@@ -163,7 +143,7 @@ impl Lifecycle for Walker {
         if let Some(task) = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
-        self.0.found.load().0.values().for_each(|served| served.unfollow());
+        self.0.found.load().values().for_each(|served| served.unfollow());
         Box::pin(async {})
     }
 }

@@ -33,6 +33,6 @@ impl Handler for Auto {
 impl Transfer for Auto {
     fn transfer(&self, zone: &Name, serial: Option<u32>) -> Option<Box<dyn Iterator<Item = Vec<OwnedRecord>> + Send>> {
         let found = self.folder.zones();
-        Some(found.find(zone).filter(|served| served.origin() == zone)?.transfer(serial))
+        Some(found.get(zone)?.transfer(serial))
     }
 }

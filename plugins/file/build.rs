@@ -3,7 +3,7 @@
 use super::zone::{Apex, Entry, Id, Labels, Node, Zone, canonical, hash};
 use crate::zonefile::{Reader, Record, read_file};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use plugin_api::wire::read_u32;
+use plugin_api::wire::{read_u16, read_u32};
 use plugin_api::{Name, Type};
 use std::path::Path;
 
@@ -21,30 +21,27 @@ pub(super) fn load(path: &Path, origin: &Name, serial: Option<u32>) -> Result<Lo
     let quoted = corefile::args::go_quote(&file);
     let failed = |error: String| format!("failed to parse file {quoted} for origin {origin} with error {error}");
     let text = read_file(path).map_err(|error| if error.starts_with("open ") { error } else { failed(error) })?;
-    let mut records = Vec::new();
-    let mut is_first = true;
+    let mut builder = Builder { origin, serial: None, octets: Vec::new(), items: Vec::new() };
     for record in Reader::new(text, origin.clone(), path) {
         let record = record.map_err(|error| failed(error.to_string()))?;
-        if record.rtype == Type::SOA
-            && std::mem::take(&mut is_first)
-            && serial.is_some()
-            && serial_of(&record) == serial
-        {
+        let found = if record.rtype == Type::SOA { serial_of(&record.rdata) } else { None };
+        if builder.serial.is_none() && serial.is_some() && found == serial {
             return Ok(Loaded::Unchanged);
         }
         if matches!(record.rtype, Type::NSEC3 | Type::NSEC3PARAM) {
             let owner = record.owner.to_lower();
             return Err(format!("NSEC3 zone is not supported, dropping RR: {owner} for zone: {origin}"));
         }
-        records.push(prepare(record));
+        builder.serial = found.or(builder.serial);
+        builder.add(&prepare(record)).ok_or_else(|| failed("zone too large".to_owned()))?;
     }
-    let zone = build(records, origin).ok_or_else(|| format!("file {quoted} has no SOA record for origin {origin}"))?;
+    let zone = builder.build().ok_or_else(|| format!("file {quoted} has no SOA record for origin {origin}"))?;
     Ok(Loaded::Zone(Box::new(zone)))
 }
 
 /// The serial of a SOA record: the first of the five numbers at its end.
-fn serial_of(record: &Record) -> Option<u32> {
-    read_u32(&record.rdata, record.rdata.len().checked_sub(20)?)
+fn serial_of(rdata: &[u8]) -> Option<u32> {
+    read_u32(rdata, rdata.len().checked_sub(20)?)
 }
 
 /// Lowers the letters that CoreDNS lowers: owners but those of SRV, and names in rdata of some types (Zone.Insert).
@@ -71,99 +68,131 @@ fn prepare(mut record: Record) -> Record {
     record
 }
 
-/// Builds a zone; none without a SOA.
-fn build(mut records: Vec<Record>, origin: &Name) -> Option<Zone> {
-    let serial = serial_of(records.iter().rfind(|record| record.rtype == Type::SOA)?)?;
-    let mut octets = Vec::new();
-    let apex = take_apex(&mut records, origin, &mut octets);
-    // A stable sort: records of an rrset stay in the order of the file.
-    let mut keyed: Vec<(Name, Record)> = records.into_iter().map(|record| (record.owner.to_lower(), record)).collect();
-    keyed.sort_by(|(one, left), (other, right)| {
-        canonical(one.as_wire(), other.as_wire()).then_with(|| group(left).cmp(&group(right)))
-    });
-    let mut tree = Tree::new();
-    let mut rrsets: Vec<Entry> = Vec::new();
-    let mut order = Vec::new();
-    for same_name in keyed.chunk_by(|(one, _), (other, _)| one == other) {
-        let Some((name, _)) = same_name.first() else { continue };
-        let id = tree.insert(name.as_wire());
-        let start = rrsets.len();
-        for same in same_name.chunk_by(|(_, one), (_, other)| group(one) == group(other)) {
-            let records = same.iter().map(|(_, record)| record);
-            rrsets.extend(entry(records, &mut octets));
-        }
-        if let Some(node) = tree.nodes.get_mut(usize::try_from(id).ok()?) {
-            node.rrsets = start..rrsets.len();
-        }
-        order.push(id);
+/// A record among the octets that were read.
+#[derive(Clone, Copy)]
+struct Item {
+    start: usize,
+    len: u32,
+    owner_len: u8,
+    rtype: Type,
+    /// Of a signature the type that is signed; 0 for others.
+    covered: Type,
+}
+
+/// Records as they are read, in the order of the file.
+struct Builder<'a> {
+    origin: &'a Name,
+    /// That of the last SOA.
+    serial: Option<u32>,
+    octets: Vec<u8>,
+    items: Vec<Item>,
+}
+
+impl Builder<'_> {
+    /// Adds a record; none if it does not fit.
+    fn add(&mut self, record: &Record) -> Option<()> {
+        let (start, owner) = (self.octets.len(), record.owner.as_wire());
+        self.octets.extend_from_slice(owner);
+        self.octets.extend_from_slice(&record.rtype.0.to_be_bytes());
+        self.octets.extend_from_slice(&record.class.0.to_be_bytes());
+        self.octets.extend_from_slice(&record.ttl.to_be_bytes());
+        self.octets.extend_from_slice(&u16::try_from(record.rdata.len()).ok()?.to_be_bytes());
+        self.octets.extend_from_slice(&record.rdata);
+        let signed = read_u16(&record.rdata, 0).filter(|_| record.rtype == Type::RRSIG);
+        self.items.push(Item {
+            start,
+            len: u32::try_from(self.octets.len() - start).ok()?,
+            owner_len: u8::try_from(owner.len()).ok()?,
+            rtype: record.rtype,
+            covered: Type(signed.unwrap_or(0)),
+        });
+        Some(())
     }
-    let apex_node = tree.insert(origin.as_wire());
-    Some(Zone {
-        origin: origin.clone(),
-        serial,
-        apex,
-        records: octets.into(),
-        names: tree.names.into(),
-        nodes: tree.nodes.into(),
-        rrsets: rrsets.into(),
-        order: order.into(),
-        table: tree.table,
-        hasher: tree.hasher,
-        apex_node,
-    })
-}
 
-/// What records are grouped by: type, and of signatures the type that is signed.
-fn group(record: &Record) -> (Type, Type) {
-    (record.rtype, if record.rtype == Type::RRSIG { covered(record) } else { Type(0) })
-}
+    /// The owner of a record.
+    fn owner(&self, item: &Item) -> &[u8] {
+        self.octets.get(item.start..item.start + usize::from(item.owner_len)).unwrap_or(&[0])
+    }
 
-/// The type that a signature signs.
-fn covered(record: &Record) -> Type {
-    Type(plugin_api::wire::read_u16(&record.rdata, 0).unwrap_or(0))
-}
-
-/// Takes out the records that are kept apart: the last SOA wherever it stands, the NS of the apex, and their signatures.
-fn take_apex(records: &mut Vec<Record>, origin: &Name, octets: &mut Vec<u8>) -> Apex {
-    let mut taken: [Vec<Record>; 4] = Default::default();
-    records.retain(|record| {
-        let place = match (record.rtype, covered(record)) {
-            (Type::SOA, _) => 0,
-            (Type::RRSIG, Type::SOA) => 1,
-            (Type::NS, _) if record.owner == *origin => 2,
-            (Type::RRSIG, Type::NS) if record.owner == *origin => 3,
-            _ => return true,
-        };
-        if let Some(list) = taken.get_mut(place) {
-            if place == 0 {
-                list.clear();
+    /// The zone; none without a SOA.
+    fn build(mut self) -> Option<Zone> {
+        let serial = self.serial?;
+        let mut records = Vec::with_capacity(self.octets.len());
+        let apex = self.take_apex(&mut records);
+        let mut items = std::mem::take(&mut self.items);
+        // A stable sort: records of an rrset stay in the order of the file.
+        items.sort_by(|one, other| {
+            let order = canonical(self.owner(one), self.owner(other));
+            order.then_with(|| (one.rtype, one.covered).cmp(&(other.rtype, other.covered)))
+        });
+        let mut tree = Tree::new();
+        let mut rrsets: Vec<Entry> = Vec::new();
+        let mut order = Vec::new();
+        for same_name in items.chunk_by(|one, other| self.owner(one).eq_ignore_ascii_case(self.owner(other))) {
+            let Some(first) = same_name.first() else { continue };
+            let id = tree.insert(Name::from_wire(self.owner(first)).ok()?.to_lower().as_wire());
+            let start = rrsets.len();
+            for same in same_name.chunk_by(|one, other| (one.rtype, one.covered) == (other.rtype, other.covered)) {
+                rrsets.extend(self.entry(same, &mut records));
             }
-            list.push(record.clone());
+            if let Some(node) = tree.nodes.get_mut(usize::try_from(id).ok()?) {
+                node.rrsets = start..rrsets.len();
+            }
+            order.push(id);
         }
-        false
-    });
-    let mut entries = taken.iter().map(|list| entry(list.iter(), octets));
-    let mut next = || entries.next().flatten();
-    Apex { soa: next(), soa_signatures: next(), ns: next(), ns_signatures: next() }
-}
-
-/// Writes records of one group; none if there is none.
-fn entry<'a>(records: impl Iterator<Item = &'a Record>, octets: &mut Vec<u8>) -> Option<Entry> {
-    let start = octets.len();
-    let mut count = 0_u16;
-    let mut kind = None;
-    for record in records {
-        kind = Some(group(record));
-        count = count.checked_add(1)?;
-        octets.extend_from_slice(record.owner.as_wire());
-        octets.extend_from_slice(&record.rtype.0.to_be_bytes());
-        octets.extend_from_slice(&record.class.0.to_be_bytes());
-        octets.extend_from_slice(&record.ttl.to_be_bytes());
-        octets.extend_from_slice(&u16::try_from(record.rdata.len()).ok()?.to_be_bytes());
-        octets.extend_from_slice(&record.rdata);
+        let apex_node = tree.insert(self.origin.as_wire());
+        Some(Zone {
+            origin: self.origin.clone(),
+            serial,
+            apex,
+            records: records.into(),
+            names: tree.names.into(),
+            nodes: tree.nodes.into(),
+            rrsets: rrsets.into(),
+            order: order.into(),
+            table: tree.table,
+            hasher: tree.hasher,
+            apex_node,
+        })
     }
-    let (rtype, covered) = kind?;
-    Some(Entry { rtype, covered, octets: start..octets.len(), count })
+
+    /// Takes out the records that are kept apart: the last SOA wherever it stands, the NS of the apex, their signatures.
+    fn take_apex(&mut self, records: &mut Vec<u8>) -> Apex {
+        let mut taken: [Vec<Item>; 4] = Default::default();
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|item| {
+            let is_apex = self.owner(item).eq_ignore_ascii_case(self.origin.as_wire());
+            let place = match (item.rtype, item.covered) {
+                (Type::SOA, _) => 0,
+                (Type::RRSIG, Type::SOA) => 1,
+                (Type::NS, _) if is_apex => 2,
+                (Type::RRSIG, Type::NS) if is_apex => 3,
+                _ => return true,
+            };
+            if let Some(list) = taken.get_mut(place) {
+                if place == 0 {
+                    list.clear();
+                }
+                list.push(*item);
+            }
+            false
+        });
+        self.items = items;
+        let [soa, soa_signatures, ns, ns_signatures] = taken.map(|list| self.entry(&list, records));
+        Apex { soa, soa_signatures, ns, ns_signatures }
+    }
+
+    /// Writes records of one owner and kind; none if there is none, or more than 65,535.
+    fn entry(&self, items: &[Item], records: &mut Vec<u8>) -> Option<Entry> {
+        let first = items.first()?;
+        let count = u16::try_from(items.len()).ok()?;
+        let start = records.len();
+        for item in items {
+            let end = item.start + usize::try_from(item.len).ok()?;
+            records.extend_from_slice(self.octets.get(item.start..end)?);
+        }
+        Some(Entry { rtype: first.rtype, covered: first.covered, octets: start..records.len(), count })
+    }
 }
 
 /// Nodes as they are added.

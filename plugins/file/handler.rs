@@ -3,29 +3,17 @@
 use super::alias::External;
 use super::lookup::{Answer, answer};
 use super::served::Served;
+use super::served_map::ServedMap;
 use super::zone::Zone as Data;
 use plugin_api::link::Transfer;
-use plugin_api::{
-    Fallthrough, Handler, Name, Next, Opcode, OwnedRecord, Rcode, Reply, Request, Response, Type, Zone, Zones,
-};
-use std::sync::Arc;
+use plugin_api::{Fallthrough, Handler, Name, Next, Opcode, OwnedRecord, Rcode, Reply, Request, Response, Type};
 
 /// The handler: all `file` lines of a server block.
 pub(super) struct File {
-    /// The zones' names, in the order of `served`.
-    pub(super) zones: Zones,
-    /// The zones.
-    pub(super) served: Vec<Arc<Served>>,
+    /// The zones; of several files for one the last.
+    pub(super) served: ServedMap,
     /// For which names a query that finds nothing is passed on.
     pub(super) fallthrough: Fallthrough,
-}
-
-impl File {
-    /// The zone that a query belongs to; of several files for one zone the last.
-    fn find(&self, name: &Name) -> Option<&Arc<Served>> {
-        let zone: &Zone = self.zones.find(name)?;
-        self.served.iter().rfind(|served| served.origin() == zone.name())
-    }
 }
 
 impl Handler for File {
@@ -34,7 +22,7 @@ impl Handler for File {
     }
 
     fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
-        let Some(served) = self.find(request.question().lower()) else { return pass_on(request, next) };
+        let Some(served) = self.served.find(request.question().lower()) else { return pass_on(request, next) };
         let passes = || self.fallthrough.covers(request.question().lower());
         serve(served, request, passes).unwrap_or_else(|| next.run(request))
     }
@@ -42,8 +30,7 @@ impl Handler for File {
 
 impl Transfer for File {
     fn transfer(&self, zone: &Name, serial: Option<u32>) -> Option<Box<dyn Iterator<Item = Vec<OwnedRecord>> + Send>> {
-        let served = self.find(zone).filter(|served| served.origin() == zone)?;
-        Some(served.transfer(serial))
+        Some(self.served.get(zone)?.transfer(serial))
     }
 }
 

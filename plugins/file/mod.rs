@@ -9,6 +9,7 @@ mod build;
 mod handler;
 mod lookup;
 mod served;
+mod served_map;
 mod setup;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod zone;
 
 pub(crate) use handler::{pass_on, serve};
 pub(crate) use served::{Served, Settings};
+pub(crate) use served_map::ServedMap;
 
 use plugin_api::Plugin;
 

@@ -154,8 +154,8 @@ impl Served {
         }
         let apex = [&zone.apex.soa_signatures, &zone.apex.ns, &zone.apex.ns_signatures];
         let apex: Vec<_> =
-            soa.clone().into_iter().chain(apex.into_iter().filter_map(|entry| view(entry.as_ref()))).collect();
-        let rest: Vec<_> = zone.all().map(owned).collect();
+            soa.iter().cloned().chain(apex.into_iter().filter_map(|entry| view(entry.as_ref()))).collect();
+        let rest = (0..).map_while(move |index| zone.nth(index).map(owned));
         Box::new(apex.into_iter().chain(rest).chain(soa))
     }
 }

@@ -4,7 +4,7 @@ use super::handler::File;
 use super::served::{Follower, Served, Settings};
 use corefile::Diagnostic;
 use plugin_api::link::{Notifier, Transfer};
-use plugin_api::{Args, Fallthrough, Property, Setup, Zone, Zones, go, property};
+use plugin_api::{Args, Fallthrough, Property, Setup, Zones, go, property};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,7 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
 
 /// Appends the handler and what belongs to it.
 fn finish(setup: &mut Setup<'_>, served: Vec<Arc<Served>>, fallthrough: Fallthrough) {
-    let zones = Zones::new(served.iter().map(|served| Zone::from(served.origin().clone())).collect());
-    let file = Arc::new(File { zones, served: served.clone(), fallthrough });
+    let file = Arc::new(File { served: served.iter().cloned().collect(), fallthrough });
     setup.push(Arc::clone(&file) as _);
     setup.offer::<dyn Transfer>(file);
     let told = served.clone();

@@ -195,10 +195,9 @@ impl Zone {
         behind.checked_sub(1).and_then(|index| self.order.get(index).copied())
     }
 
-    /// The rrsets of all nodes in canonical order.
-    pub(super) fn all(&self) -> impl Iterator<Item = Rrset<'_>> {
-        let entries = self.order.iter().filter_map(|id| self.rrsets.get(self.node(*id)?.rrsets.clone()));
-        entries.flatten().filter_map(|entry| self.view(entry))
+    /// The rrset with this number; all nodes' are in canonical order. None behind the last.
+    pub(super) fn nth(&self, index: usize) -> Option<Rrset<'_>> {
+        self.view(self.rrsets.get(index)?)
     }
 }
 
@@ -210,12 +209,13 @@ pub(super) fn hash(hasher: &DefaultHashBuilder, parent: Id, label: &[u8]) -> u64
     state.finish()
 }
 
-/// The order of names from the root down, label by label (RFC 4034 §6.1); both lower case.
+/// The order of names from the root down, label by label and whatever their letters' case (RFC 4034 §6.1).
 pub(super) fn canonical(one: &[u8], other: &[u8]) -> std::cmp::Ordering {
     let (one, other) = (Labels::of(one), Labels::of(other));
     for depth in 1..=one.count.min(other.count) {
         let (left, right) = (one.get(one.count - depth), other.get(other.count - depth));
-        let order = left.get(1..).unwrap_or_default().cmp(right.get(1..).unwrap_or_default());
+        let (left, right) = (left.iter().skip(1), right.iter().skip(1));
+        let order = left.map(u8::to_ascii_lowercase).cmp(right.map(u8::to_ascii_lowercase));
         if order.is_ne() {
             return order;
         }

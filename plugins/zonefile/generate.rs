@@ -3,6 +3,9 @@
 /// Most lines that a directive makes (miekg/dns: 65,536).
 const MAX_STEPS: i64 = 65_535;
 
+/// Most octets that a directive makes; 65,536 lines of full names fit.
+const MAX_OCTETS: usize = 64 * 1024 * 1024;
+
 /// A range of numbers: first, last, step.
 pub(super) type Range = (i64, i64, i64);
 
@@ -20,11 +23,14 @@ pub(super) fn range(text: &str) -> Result<Range, &'static str> {
 /// The lines that a template makes.
 pub(super) fn lines(template: &str, (first, last, step): Range) -> Result<String, &'static str> {
     let mut out = String::new();
-    let mut number = first;
-    while number <= last {
+    let mut next = Some(first);
+    while let Some(number) = next.filter(|number| *number <= last) {
         line(template, (first, last), number, &mut out)?;
         out.push('\n');
-        number = number.saturating_add(step);
+        if out.len() > MAX_OCTETS {
+            return Err("too much data in $GENERATE directive");
+        }
+        next = number.checked_add(step);
     }
     Ok(out)
 }
@@ -70,10 +76,10 @@ fn modified(modifier: &str, (first, last): (i64, i64), number: i64) -> Result<St
     };
     let offset: i64 = offset.parse().map_err(|_| "bad offset in $GENERATE")?;
     let width = usize::from(width.parse::<u8>().map_err(|_| "bad width in $GENERATE")?);
-    if first + offset < 0 || last.saturating_add(offset) > i64::from(i32::MAX) {
+    if first.saturating_add(offset) < 0 || last.saturating_add(offset) > i64::from(i32::MAX) {
         return Err("bad offset in $GENERATE");
     }
-    let number = number + offset;
+    let number = number.saturating_add(offset);
     match base {
         "d" => Ok(format!("{number:0width$}")),
         "o" => Ok(format!("{number:0width$o}")),

@@ -2,6 +2,7 @@
 
 use super::{ParseError, Reader, Record};
 use plugin_api::Name;
+use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -115,4 +116,19 @@ fn one_record_needs_neither_origin_nor_ttl() {
     let record = Reader::record("www.example.org. A 192.0.2.1").unwrap().unwrap();
     assert_eq!((record.ttl, record.rdata.as_slice()), (3600, [192, 0, 2, 1].as_slice()));
     assert_eq!(Reader::record("; nothing").unwrap(), None);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in r#"([ -~\n\t]|[$@();"\\.0-9]|A|TXT|IN|LOC|SVCB|\$GENERATE |\$TTL |[é\r]){0,80}"#) {
+        drop(records(&text));
+    }
+
+    #[test]
+    fn any_range_ends(first: i64, last: i64, step in 1_i64.., offset: i64, width in 0_u8..40) {
+        let text = format!("$TTL 1\n$GENERATE {first}-{last}/{step} a${{{offset},{width},x}} A 192.0.2.1\n");
+        if let Ok(found) = records(&text) {
+            prop_assert!(found.len() <= 65_536);
+        }
+    }
 }
