@@ -108,10 +108,13 @@ struct Lines;
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let is_ours = ["plugin/", "ferrodns", "plugins", "plugin_api"];
+        // The query log has no prefix of a plugin.
+        let is_ours = |target: &str| {
+            target == "log"
+                || ["plugin/", "ferrodns", "plugins", "plugin_api"].iter().any(|start| target.starts_with(start))
+        };
         let level = *metadata.level();
-        (level <= Level::INFO || level == Level::DEBUG && DEBUG.load(Ordering::Relaxed))
-            && is_ours.iter().any(|start| metadata.target().starts_with(start))
+        (level <= Level::INFO || level == Level::DEBUG && DEBUG.load(Ordering::Relaxed)) && is_ours(metadata.target())
     }
 
     fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
