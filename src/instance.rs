@@ -24,6 +24,9 @@ use tokio::time::timeout;
 /// How long queries may take that are under way when their server stops (CoreDNS: graceTimeout).
 pub const GRACE: Duration = Duration::from_secs(5);
 
+/// What is said of a file that is empty or has gone.
+const NOTHING_IN_IT: &str = "no server block in it; the running configuration stays";
+
 /// What the process is started with.
 pub struct Settings {
     /// Where the configuration comes from.
@@ -157,6 +160,11 @@ impl Instance {
                 tracing::error!("SIGUSR1: loading updated Caddyfile: {error}");
                 return;
             }
+            // The built-in configuration would answer every name of the cluster with the address of who asks.
+            Ok(Loaded { is_built_in: true, .. }) => {
+                tracing::error!("SIGUSR1: {NOTHING_IN_IT}");
+                return;
+            }
             loaded => self.replace(loaded).await,
         };
         if let Err(error) = result {
@@ -173,10 +181,10 @@ impl Instance {
             Ok(Some(hash)) => hash,
             // CoreDNS loads its built-in configuration here, also when a file is empty only while it is being written.
             Ok(None) => {
-                return Reloaded::Unparsable("no server block in it; the running configuration stays".to_owned());
+                return Reloaded::Unparsable(NOTHING_IN_IT.to_owned());
             }
             Err(Failure::Read(_)) => return Reloaded::Unchanged,
-            Err(error) => return Reloaded::Unparsable(error.first_line()),
+            Err(error) => return Reloaded::Unparsable(error.log_line()),
         };
         let known = std::mem::replace(&mut self.hashes().tried, hash.clone());
         if known == hash {
@@ -199,7 +207,7 @@ impl Instance {
         let (loaded, (configuration, fresh)) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                let error = error.first_line();
+                let error = error.log_line();
                 tracing::error!("Restart failed: {error}");
                 return Err(error);
             }

@@ -124,7 +124,7 @@ fn a_failed_reload_changes_nothing() {
         (
             "a.test {\n whoami x\n}\n",
             failed(format!(
-                "plugin/whoami: {file}:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'"
+                "plugin/whoami: {file}:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x' ({file}:2:9)"
             )),
         ),
         ("a.test a.test {\n whoami\n}\n", failed("cannot serve dns://a.test.:0 - it is already defined".to_owned())),

@@ -50,15 +50,17 @@ impl Failure {
         Self::Rejected(diagnostics.iter().map(|diagnostic| render(diagnostic, sources)).collect())
     }
 
-    /// What CoreDNS says: the first diagnostic without the line that it is about, for logs.
+    /// The first diagnostic in one line, for logs: what CoreDNS says, then file, line and column if they are known.
     #[must_use]
-    pub fn first_line(&self) -> String {
+    pub fn log_line(&self) -> String {
         let text = match self {
             Self::Read(text) | Self::Start(text) => text,
             Self::Rejected(diagnostics) => diagnostics.first().map_or("", String::as_str),
         };
+        let place = text.split_once("\n  --> ").and_then(|(_, rest)| rest.lines().next());
         let end = ["\n  --> ", "\n  = "].iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
-        text.get(..end).unwrap_or(text).to_owned()
+        let message = text.get(..end).unwrap_or(text);
+        place.map_or_else(|| message.to_owned(), |place| format!("{message} ({place})"))
     }
 }
 
