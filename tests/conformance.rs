@@ -73,7 +73,7 @@ fn suites(family: &str, filter: &str) -> Vec<Suite> {
 /// Runs all suites of a family, with a network for each where the machine allows it.
 fn family(family: &str) {
     let is_apart = netns::is_available();
-    if !is_apart && env::var_os(INNER).is_none() && run_as_root(family) {
+    if !is_apart && run_as_root(&format!("conformance::{family}")) {
         return;
     }
     if !is_apart {
@@ -152,11 +152,13 @@ fn prune(name: &str) -> bool {
     true
 }
 
-/// Runs this test once more as root of a user namespace; false if the machine has no such thing.
-fn run_as_root(family: &str) -> bool {
+/// Runs a test once more as root of a user namespace; false if the machine has no such thing, or this is that run.
+pub(crate) fn run_as_root(test: &str) -> bool {
+    if env::var_os(INNER).is_some() {
+        return false;
+    }
     let Some(mut command) = netns::command_as_root(&env::current_exe().unwrap()) else { return false };
-    let test = format!("conformance::{family}");
-    let status = command.args([&test, "--exact", "--nocapture"]).env(INNER, "1").status().unwrap();
+    let status = command.args([test, "--exact", "--nocapture"]).env(INNER, "1").status().unwrap();
     assert!(status.success(), "{test} fails, see above");
     true
 }

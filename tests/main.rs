@@ -1,9 +1,19 @@
 //! The integration tests, in one binary because each further one would link everything again.
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod language;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod readmes;
 #[cfg(test)]
 mod surroundings;
 #[cfg(test)]

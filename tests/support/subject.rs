@@ -8,8 +8,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
+
+pub use nix::sys::signal::Signal;
 
 /// How often it is looked whether a process is up, or gone.
 const LOOK: Duration = Duration::from_millis(10);
@@ -28,8 +30,10 @@ const SHOWN_LINES: usize = 5;
 pub struct Subject {
     /// The process.
     child: Child,
-    /// Where its standard output and error go.
+    /// Where its standard output goes, and its standard error unless it has a file of its own.
     log: PathBuf,
+    /// Where its standard error goes.
+    errors: PathBuf,
 }
 
 impl Subject {
@@ -41,7 +45,51 @@ impl Subject {
     pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
         let file = File::create(log)?;
         let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
-        Ok(Self { child, log: log.to_owned() })
+        Ok(Self { child, log: log.to_owned(), errors: log.to_owned() })
+    }
+
+    /// Starts a command with its standard output in the file `log` and its standard error in the file `errors`.
+    ///
+    /// # Errors
+    ///
+    /// The program or a file cannot be opened.
+    pub fn start_apart(command: &mut Command, log: &Path, errors: &Path) -> io::Result<Self> {
+        let (out, err) = (File::create(log)?, File::create(errors)?);
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn()?;
+        Ok(Self { child, log: log.to_owned(), errors: errors.to_owned() })
+    }
+
+    /// Waits until the output is as wanted, or the program has ended; the exit status in that case.
+    ///
+    /// # Errors
+    ///
+    /// `limit` is over.
+    pub fn wait_until(&mut self, limit: Duration, wanted: impl Fn(&str) -> bool) -> io::Result<Option<ExitStatus>> {
+        let end = Instant::now() + limit;
+        loop {
+            // First the end, then the output: what was said last counts.
+            let ended = self.ended()?;
+            if wanted(&self.output()) {
+                return Ok(None);
+            }
+            if ended.is_some() {
+                return Ok(ended);
+            }
+            if Instant::now() > end {
+                return Err(io::Error::other(format!("not after {limit:?}: {}", self.last_words())));
+            }
+            sleep(LOOK);
+        }
+    }
+
+    /// Waits for the end of the program.
+    ///
+    /// # Errors
+    ///
+    /// `limit` is over.
+    pub fn wait(&mut self, limit: Duration) -> io::Result<ExitStatus> {
+        let status = self.wait_until(limit, |_| false)?;
+        status.ok_or_else(|| io::Error::other("has not ended"))
     }
 
     /// Waits until a port of 127.0.0.1 takes TCP connections.
@@ -82,7 +130,13 @@ impl Subject {
     /// What the program has printed so far.
     #[must_use]
     pub fn output(&self) -> String {
-        fs::read(&self.log).map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default()
+        text(&self.log)
+    }
+
+    /// What the program has printed on standard error so far.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        text(&self.errors)
     }
 
     /// The last lines of the output.
@@ -130,6 +184,11 @@ impl Drop for Subject {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The text of a file, as far as there is any.
+fn text(path: &Path) -> String {
+    fs::read(path).map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,0 +1,276 @@
+//! The life of the program under load: reloads, signals, the end. What happens is awaited in its log.
+
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use test_support::subject::Signal;
+use test_support::{Client, http};
+
+use crate::harness::say;
+use crate::process::{LIMIT, Life, Scene};
+
+/// How often the configuration is loaded again under load.
+const RELOADS: u8 = 20;
+
+/// How many answers come between two reloads at least.
+const BETWEEN: usize = 50;
+
+/// The pause between two queries of one client: a few hundred a second.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A Corefile whose answer tells which one it is.
+fn generation(number: u8) -> String {
+    format!(
+        ".:{{$PORT}} {{\n bind 127.0.0.1\n health 127.0.0.1:{{$SIDE}}\n hosts {{\n  192.0.2.{number} a.example\n }}\n}}\n"
+    )
+}
+
+/// What clients must see: at least what was loaded when they asked, at most what is being loaded.
+#[derive(Default)]
+struct Truth {
+    loaded: AtomicU8,
+    written: AtomicU8,
+    /// Right answers and pages, of all clients.
+    answers: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+impl Truth {
+    /// Asks until it is over; how many answers came, or the first that was not as it should be.
+    fn hold(&self, mut client: Client, line: &str) -> Result<usize, String> {
+        let mut asked = 0;
+        while !self.is_over.load(Ordering::Acquire) {
+            let least = self.loaded.load(Ordering::Acquire);
+            let answer = client.ask(line).map_err(|error| error.to_string())?;
+            let most = self.written.load(Ordering::Acquire);
+            let right = (least..=most).map(|number| format!("a.example. 3600 IN A 192.0.2.{number}"));
+            if answer.answer.len() != 1 || !right.into_iter().any(|record| answer.answer.contains(&record)) {
+                return Err(format!("{line}, after {asked}, in {least} to {most}: {answer:?}"));
+            }
+            asked += 1;
+            self.answers.fetch_add(1, Ordering::AcqRel);
+            thread::sleep(PAUSE);
+        }
+        Ok(asked)
+    }
+
+    /// Waits for more answers, until it is clear that something is wrong.
+    fn await_answers(&self) {
+        let (end, wanted) = (Instant::now() + LIMIT, self.answers.load(Ordering::Acquire) + BETWEEN);
+        while self.answers.load(Ordering::Acquire) < wanted && Instant::now() < end {
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Gets pages until it is over; how many, or the first that failed.
+    fn watch(&self, address: SocketAddr, path: &str) -> Result<usize, String> {
+        let mut got = 0;
+        while !self.is_over.load(Ordering::Acquire) {
+            match http::get(address, path) {
+                Ok((200, _)) => got += 1,
+                other => return Err(format!("{path}, after {got}: {other:?}")),
+            }
+            self.answers.fetch_add(1, Ordering::AcqRel);
+            thread::sleep(PAUSE);
+        }
+        Ok(got)
+    }
+}
+
+#[test]
+fn twenty_reloads_under_load_lose_nothing() {
+    let mut life = Life::start(&generation(0));
+    let truth = Truth::default();
+    let (address, side) = (life.address, life.side);
+    let counts = thread::scope(|scope| {
+        let clients = [
+            scope.spawn(|| truth.hold(Client::udp(address), "a.example A")),
+            scope.spawn(|| truth.hold(Client::tcp(address), "a.example A")),
+            scope.spawn(|| truth.hold(Client::tcp(address), "a.example A conn=kept")),
+            scope.spawn(|| truth.watch(side, "/health")),
+        ];
+        for number in 1..=RELOADS {
+            truth.await_answers();
+            truth.written.store(number, Ordering::Release);
+            life.load(&generation(number));
+            life.await_log("[INFO] Reloading complete", number.into());
+            truth.loaded.store(number, Ordering::Release);
+        }
+        truth.is_over.store(true, Ordering::Release);
+        clients.map(|client| client.join().unwrap())
+    });
+    say(&format!("lifecycle: answers over UDP, TCP, a kept connection, health pages: {counts:?}"));
+    for count in counts {
+        assert!(count.unwrap() >= usize::from(RELOADS));
+    }
+    assert_eq!(life.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn side_endpoints_stay_up_over_reloads() {
+    for (directive, path) in [("ready", "/ready"), ("prometheus", "/metrics")] {
+        let corefile =
+            |ttl| format!(". {{\n bind 127.0.0.1\n {directive} 127.0.0.1:{{$SIDE}}\n cache {ttl}\n whoami\n}}\n");
+        let mut scene = Scene::new(&corefile(1));
+        let port = scene.address.port().to_string();
+        scene.command.args(["-p", &port]);
+        let mut life = scene.start();
+        let truth = Truth::default();
+        let side = life.side;
+        // Ready only after the first second in which all plugins are.
+        while http::get(side, path).is_ok_and(|(status, _)| status != 200) {
+            thread::sleep(PAUSE);
+        }
+        let pages = thread::scope(|scope| {
+            let watcher = scope.spawn(|| truth.watch(side, path));
+            for round in 1..=5 {
+                truth.await_answers();
+                life.load(&corefile(round + 1));
+                life.await_log("[INFO] Reloading complete", round);
+            }
+            truth.is_over.store(true, Ordering::Release);
+            watcher.join().unwrap()
+        });
+        assert!(pages.unwrap() >= 5);
+    }
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_says_why() {
+    let mut life = Life::start(&generation(1));
+    for (round, (corefile, message)) in [
+        (".:{$PORT} {\n  bogus\n}\n", "Corefile:2 - Error during parsing: Unknown directive 'bogus' (Corefile:2:3)"),
+        (".:{$PORT} {\n", "Corefile:1 - Syntax error: Unexpected token '{', expecting '}' (Corefile:1:"),
+        (
+            ".:{$PORT} {\n bind 127.0.0.1\n whoami x\n}\n",
+            "plugin/whoami: Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'x' (Corefile:3:9)",
+        ),
+        (
+            ".:{$PORT} {\n bind 203.0.113.7\n whoami\n}\n",
+            "Listen: listen tcp 203.0.113.7:PORT: bind: cannot assign requested address",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let message = message.replace("PORT", &life.address.port().to_string());
+        life.load(corefile);
+        life.await_log("[ERROR] SIGUSR1: starting with listener file descriptors: ", round + 1);
+        life.await_log(&format!("[ERROR] Restart failed: {message}"), 1);
+        assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.1"]);
+        assert_eq!(http::get(life.side, "/health").unwrap().0, 200);
+    }
+    life.load(&generation(2));
+    life.await_log("[INFO] Reloading complete", 1);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.2"]);
+}
+
+#[test]
+fn an_empty_or_missing_file_keeps_what_runs() {
+    let mut life = Life::start(&generation(1));
+    life.load("# nothing\n");
+    life.await_log("[ERROR] SIGUSR1: no server block in it; the running configuration stays", 1);
+    fs::remove_file(life.path("Corefile")).unwrap();
+    life.subject.signal(Signal::SIGUSR1).unwrap();
+    life.await_log("[ERROR] SIGUSR1: loading updated Caddyfile: open Corefile: no such file or directory", 1);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.1"]);
+    life.load(&generation(2));
+    life.await_log("[INFO] Reloading complete", 1);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.2"]);
+}
+
+#[test]
+fn the_plugin_reload_follows_the_file() {
+    let corefile = |number| generation(number).replace(" hosts", " reload 2s 0s\n hosts");
+    let mut life = Life::start(&corefile(1));
+    life.await_log("[INFO] plugin/reload: Running configuration SHA512 = ", 1);
+    life.write("Corefile", &corefile(2));
+    life.await_log("[INFO] Reloading complete", 1);
+    life.await_log("[INFO] plugin/reload: Running configuration SHA512 = ", 2);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.2"]);
+    life.write("Corefile", ".:{$PORT} {\n bogus {\n");
+    life.await_log("[WARNING] plugin/reload: Corefile parse failed: Corefile:", 1);
+    // SIGUSR1 does not end the watching.
+    life.load(&corefile(3));
+    life.await_log("[INFO] Reloading complete", 2);
+    life.write("Corefile", &corefile(4));
+    life.await_log("[INFO] Reloading complete", 3);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.4"]);
+}
+
+#[test]
+fn sigterm_answers_what_is_under_way() {
+    for transport in ["", " tcp"] {
+        let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
+        upstream.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut scene = Scene::new(".:{$PORT} {\n bind 127.0.0.1\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n");
+        scene.command.env("UPSTREAM", upstream.local_addr().unwrap().to_string());
+        let mut life = scene.start();
+        let mut client = Client::udp(life.address);
+        let line = format!("a.example A wait=10{transport}");
+        let asking = thread::spawn(move || client.ask(&line).unwrap());
+        let mut buffer = [0; 512];
+        let (length, from) = upstream.recv_from(&mut buffer).unwrap();
+        life.subject.signal(Signal::SIGTERM).unwrap();
+        life.await_log("[INFO] SIGTERM: Shutting down servers then terminating", 1);
+        // The query comes back as a reply, without records.
+        buffer[2] |= 0x80;
+        upstream.send_to(&buffer[..length], from).unwrap();
+        let answer = asking.join().unwrap();
+        assert_eq!(answer.rcode.as_deref(), Some("NOERROR"), "{answer:?}");
+        assert_eq!(life.subject.wait(LIMIT).unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn signals_end_the_program_and_its_pidfile() {
+    for (signal, line) in [
+        (Signal::SIGTERM, "[INFO] SIGTERM: Shutting down servers then terminating"),
+        (Signal::SIGINT, "[INFO] SIGINT: Shutting down"),
+        (Signal::SIGQUIT, "[INFO] SIGQUIT: Quitting process immediately"),
+    ] {
+        let mut scene = Scene::new(&generation(1));
+        scene.command.args(["-pidfile", "pid"]);
+        let mut life = scene.start();
+        assert_eq!(fs::read_to_string(life.path("pid")).unwrap(), format!("{}\n", life.subject.id()));
+        life.subject.signal(Signal::SIGHUP).unwrap();
+        assert_eq!(life.ask("a.example A").answer.len(), 1);
+        assert_eq!(life.end(signal), Some(0), "{signal}");
+        life.await_log(line, 1);
+        assert!(!life.path("pid").exists(), "{signal}");
+    }
+}
+
+#[test]
+fn the_query_log_is_whole_when_the_program_ends() {
+    let mut life = Life::start(".:{$PORT} {\n bind 127.0.0.1\n log\n whoami\n}\n");
+    for number in 0..50 {
+        assert_eq!(life.ask(&format!("a{number}.example A")).rcode.as_deref(), Some("NOERROR"));
+    }
+    assert_eq!(life.end(Signal::SIGTERM), Some(0));
+    let output = life.subject.output();
+    let lines = output.lines().filter(|line| line.starts_with("[INFO] 127.0.0.1:") && line.contains("\"A IN a"));
+    assert_eq!(lines.count(), 50, "{output}");
+}
+
+#[test]
+fn a_second_process_shares_the_port() {
+    let corefile = ".:{$PORT} {\n bind 127.0.0.1\n whoami\n}\n";
+    let mut first = Life::start(corefile);
+    let mut scene = Scene::new(corefile);
+    scene.command.env("PORT", first.address.port().to_string());
+    let mut second = scene.start();
+    for _ in 0..20 {
+        assert_eq!(first.ask("a.example A").rcode.as_deref(), Some("NOERROR"));
+        assert_eq!(first.ask("a.example A tcp").rcode.as_deref(), Some("NOERROR"));
+    }
+    assert_eq!(first.end(Signal::SIGTERM), Some(0));
+    for _ in 0..20 {
+        assert_eq!(first.ask("a.example A").rcode.as_deref(), Some("NOERROR"));
+        assert_eq!(first.ask("a.example A tcp").rcode.as_deref(), Some("NOERROR"));
+    }
+    assert_eq!(second.end(Signal::SIGTERM), Some(0));
+}
