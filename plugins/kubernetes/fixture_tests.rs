@@ -17,8 +17,8 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use plugin_api::link::Kept;
 use plugin_api::{
-    Block, BoxFuture, Chain, Clock, Message, Next, Origin, Rcode, ReplyBuilder, Request, Section, Setup, Site, Type,
-    Upstream, Zone, Zones, flag,
+    Block, BoxFuture, Chain, Clock, Message, Next, Origin, Outcome, Rcode, ReplyBuilder, Request, Response, Section,
+    Setup, Site, Type, Upstream, Zone, Zones, flag,
 };
 
 use super::config::Config;
@@ -120,11 +120,24 @@ impl Cluster {
 
     /// The whole reply in one line.
     pub(super) fn ask(&self, query: &str) -> String {
+        trial::text(self.outcome(query))
+    }
+
+    /// The reply, which has to be a message.
+    pub(super) fn message(&self, query: &str) -> Message {
+        match self.outcome(query) {
+            Ok(Response::Message(message)) => message,
+            _ => panic!("{query}: no message"),
+        }
+    }
+
+    /// What the plugin makes of a query.
+    fn outcome(&self, query: &str) -> Outcome {
         let mut request = trial::request(query, &Clock::manual());
         let site = Arc::new(Site { server: "dns://:53".into(), upstream: Some(Arc::new(Outside)) });
         request.set_origin(Origin { site, ..request.origin().clone() });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        trial::text(runtime.block_on(Next::start(&self.chain).run(&request)))
+        runtime.block_on(Next::start(&self.chain).run(&request))
     }
 
     /// The rdata of a section with type, sorted.

@@ -1,5 +1,6 @@
 //! The directive in CoreDNS's words, and answers that the recorded suites do not have.
 
+use super::fixture_tests::Cluster;
 use crate::trial::{Logged, setup_error};
 
 /// The error of a block with these properties, for the zone `cluster.local`.
@@ -83,4 +84,51 @@ fn a_second_endpoint_is_warned_of() {
     let logged = Logged::during(|| assert_eq!(refused("endpoint https://a https://b"), None));
     let line = "Multiple endpoints have been deprecated, only the first specified endpoint 'https://a' is used";
     assert_eq!(logged, [format!("[WARN] plugin/kubernetes: {line}")]);
+}
+
+/// Pods with names, one of them with dots.
+const PODS: &str = "
+    namespace a
+    namespace pod
+    service pod/web 10.0.0.1 p:1/TCP
+    pod a/web-0 10.4.0.1 fd00::1
+    pod a/dotted.name 10.4.0.2
+    pod nowhere/lost 10.4.0.3";
+
+#[test]
+fn pods_have_their_own_names_if_asked_for() {
+    let cluster = Cluster::with("cluster.local: pod_names", PODS);
+    let reply = cluster.ask("web-0.a.pod.cluster.local. A");
+    assert_eq!(reply, "NOERROR qr aa rd; answer: web-0.a.pod.cluster.local. 300 IN A 10.4.0.1");
+    assert_eq!(cluster.answers("web-0.a.pod.svc.cluster.local. AAAA"), ["AAAA fd00::1"]);
+    assert_eq!(cluster.answers("dotted.name.a.pod.cluster.local. A"), ["A 10.4.0.2"]);
+    cluster.is_nodata(&["web-0.a.pod.cluster.local. SRV", "dotted.name.a.pod.cluster.local. AAAA"]);
+    cluster.is_nxdomain(&["no.a.pod.cluster.local. A", "lost.nowhere.pod.cluster.local. A"]);
+    assert_eq!(cluster.answers("web.pod.svc.cluster.local. A"), ["A 10.0.0.1"]);
+    let with_ttl = Cluster::with("cluster.local: pod_names, ttl 7, pods verified", PODS);
+    assert!(with_ttl.ask("web-0.a.pod.cluster.local. A").contains(" 7 IN A 10.4.0.1"));
+    assert_eq!(with_ttl.answers("10-4-0-1.a.pod.cluster.local. A"), ["A 10.4.0.1"]);
+    Cluster::with("cluster.local: pods verified", PODS).is_nxdomain(&["web-0.a.pod.cluster.local. A"]);
+}
+
+#[test]
+fn a_slice_without_a_service_is_as_if_it_were_not_there() {
+    let lines = "namespace a\nslice a/x of none p:1/TCP | 10.0.0.1";
+    let cluster = Cluster::new(&lines.replace("none", "\u{7f}".repeat(64).as_str()));
+    cluster.is_nxdomain(&["1.0.0.10.in-addr.arpa. PTR"]);
+    assert_eq!(Cluster::new(lines).answers("1.0.0.10.in-addr.arpa. PTR"), ["PTR 10-0-0-1.none.a.svc.cluster.local."]);
+}
+
+#[test]
+fn ptr_records_in_the_root_zone_have_legal_names() {
+    let cluster = Cluster::with(".", "namespace a\nservice a/web 10.0.0.1 p:1/TCP");
+    assert_eq!(cluster.answers("1.0.0.10.in-addr.arpa. PTR"), ["PTR web.a.svc."]);
+}
+
+#[test]
+fn answers_are_marked_live() {
+    let cluster = Cluster::new("namespace a\nservice a/web 10.0.0.1 p:1/TCP");
+    for query in ["web.a.svc.cluster.local. A", "web.a.svc.cluster.local. AAAA", "no.a.svc.cluster.local. A"] {
+        assert!(cluster.message(query).live, "{query}");
+    }
 }
