@@ -1,6 +1,6 @@
 //! From the records of a zone file to a [`Zone`]: letters lowered as CoreDNS does, names sorted, octets made ready.
 
-use super::zone::{Apex, Entry, Id, Labels, Node, Zone, canonical, hash};
+use super::zone::{Apex, Entry, Id, Labels, Node, Zone, hash};
 use crate::zonefile::{Reader, Record, read_file};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use plugin_api::wire::{read_u16, read_u32};
@@ -21,7 +21,7 @@ pub(super) fn load(path: &Path, origin: &Name, serial: Option<u32>) -> Result<Lo
     let quoted = corefile::args::go_quote(&file);
     let failed = |error: String| format!("failed to parse file {quoted} for origin {origin} with error {error}");
     let text = read_file(path).map_err(|error| if error.starts_with("open ") { error } else { failed(error) })?;
-    let mut builder = Builder { origin, serial: None, octets: Vec::new(), items: Vec::new() };
+    let mut builder = Builder { origin, serial: None, octets: Vec::new(), keys: Vec::new(), items: Vec::new() };
     for record in Reader::new(text, origin.clone(), path) {
         let record = record.map_err(|error| failed(error.to_string()))?;
         let found = if record.rtype == Type::SOA { serial_of(&record.rdata) } else { None };
@@ -74,6 +74,8 @@ struct Item {
     start: usize,
     len: u32,
     owner_len: u8,
+    /// Where its key is, see [`push_key`].
+    key: (usize, u16),
     rtype: Type,
     /// Of a signature the type that is signed; 0 for others.
     covered: Type,
@@ -85,6 +87,7 @@ struct Builder<'a> {
     /// That of the last SOA.
     serial: Option<u32>,
     octets: Vec<u8>,
+    keys: Vec<u8>,
     items: Vec<Item>,
 }
 
@@ -98,11 +101,14 @@ impl Builder<'_> {
         self.octets.extend_from_slice(&record.ttl.to_be_bytes());
         self.octets.extend_from_slice(&u16::try_from(record.rdata.len()).ok()?.to_be_bytes());
         self.octets.extend_from_slice(&record.rdata);
+        let key = self.keys.len();
+        push_key(owner, &mut self.keys);
         let signed = read_u16(&record.rdata, 0).filter(|_| record.rtype == Type::RRSIG);
         self.items.push(Item {
             start,
             len: u32::try_from(self.octets.len() - start).ok()?,
             owner_len: u8::try_from(owner.len()).ok()?,
+            key: (key, u16::try_from(self.keys.len() - key).ok()?),
             rtype: record.rtype,
             covered: Type(signed.unwrap_or(0)),
         });
@@ -114,6 +120,12 @@ impl Builder<'_> {
         self.octets.get(item.start..item.start + usize::from(item.owner_len)).unwrap_or(&[0])
     }
 
+    /// What the owner of a record is sorted by.
+    fn key(&self, item: &Item) -> &[u8] {
+        let (start, length) = item.key;
+        self.keys.get(start..start + usize::from(length)).unwrap_or_default()
+    }
+
     /// The zone; none without a SOA.
     fn build(mut self) -> Option<Zone> {
         let serial = self.serial?;
@@ -122,13 +134,13 @@ impl Builder<'_> {
         let mut items = std::mem::take(&mut self.items);
         // A stable sort: records of an rrset stay in the order of the file.
         items.sort_by(|one, other| {
-            let order = canonical(self.owner(one), self.owner(other));
+            let order = self.key(one).cmp(self.key(other));
             order.then_with(|| (one.rtype, one.covered).cmp(&(other.rtype, other.covered)))
         });
         let mut tree = Tree::new();
         let mut rrsets: Vec<Entry> = Vec::new();
         let mut order = Vec::new();
-        for same_name in items.chunk_by(|one, other| self.owner(one).eq_ignore_ascii_case(self.owner(other))) {
+        for same_name in items.chunk_by(|one, other| self.key(one) == self.key(other)) {
             let Some(first) = same_name.first() else { continue };
             let id = tree.insert(Name::from_wire(self.owner(first)).ok()?.to_lower().as_wire());
             let start = rrsets.len();
@@ -192,6 +204,21 @@ impl Builder<'_> {
             records.extend_from_slice(self.octets.get(item.start..end)?);
         }
         Some(Entry { rtype: first.rtype, covered: first.covered, octets: start..records.len(), count })
+    }
+}
+
+/// Appends octets whose order is that of names from the root down, whatever their letters' case (RFC 4034 §6.1): labels from
+/// right to left, each closed by 0, which comes before every label that goes on. So a comparison looks for no label.
+fn push_key(name: &[u8], keys: &mut Vec<u8>) {
+    let labels = Labels::of(name);
+    for index in (0..labels.count).rev() {
+        for octet in labels.get(index).iter().skip(1).map(u8::to_ascii_lowercase) {
+            match octet {
+                0 | 1 => keys.extend([1, octet + 1]),
+                _ => keys.push(octet),
+            }
+        }
+        keys.push(0);
     }
 }
 

@@ -271,3 +271,17 @@ fn old_words_are_taken_with_a_warning() {
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(trial.ask("www.zone.test A").starts_with("NOERROR"));
 }
+
+#[test]
+fn zones_are_in_canonical_order() {
+    // The example of RFC 4034 §6.1, shuffled.
+    let sorted = ["@", "a", "yljkjljk.a", "Z.a", "zABC.a", "z", "\\001.z", "*.z", "\\200.z"];
+    let shuffled = [4, 0, 8, 2, 6, 5, 1, 7, 3].map(|index: usize| format!("{} 1 TXT {index}\n", sorted[index]));
+    let file = ZoneFile::new(&format!("@ 1 SOA a b 1 2 3 4 5\n{}", shuffled.concat()));
+    let settings = Settings { reload: Duration::ZERO, by_time: false };
+    let served = Served::new(Name::from_text("zone.test").unwrap(), file.0.clone(), settings);
+    served.load().unwrap();
+    let order: Vec<u8> = served.transfer(None).flatten().filter_map(|record| record.rdata.get(1).copied()).collect();
+    let texts: Vec<u8> = order.into_iter().filter(u8::is_ascii_digit).collect();
+    assert_eq!(texts, b"012345678");
+}
