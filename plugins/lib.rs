@@ -36,6 +36,7 @@ mod ready;
 mod reload;
 mod rewrite;
 mod root;
+mod template;
 mod timeouts;
 mod transfer;
 mod view;
@@ -89,6 +90,7 @@ pub const PLUGINS: &[Plugin] = &[
     cache::PLUGIN,
     header::PLUGIN,
     minimal::PLUGIN,
+    template::PLUGIN,
     transfer::PLUGIN,
     hosts::PLUGIN,
     #[cfg(feature = "kubernetes")]

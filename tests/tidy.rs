@@ -23,8 +23,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Plugins that may use a sibling's insides, with their reason.
-const SIBLINGS: &[(&str, &str, &str)] =
-    &[("auto", "file", "serves zones as `file` does"), ("forward", "proxy", "the old name of the same plugin")];
+const SIBLINGS: &[(&str, &str, &str)] = &[
+    ("auto", "file", "serves zones as `file` does"),
+    ("forward", "proxy", "the old name of the same plugin"),
+    ("template", "view", "evaluates the same expressions"),
+];
 
 /// Modules of crate `plugins` that are no plugin and may be used by all.
 const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial", "zonefile"];

@@ -13,7 +13,7 @@ mod parser;
 mod tests;
 mod value;
 
-pub(crate) use check::Scope;
+pub(crate) use check::{Scope, Type};
 pub(crate) use environment::QueryEnvironment;
 pub(crate) use value::Value;
 
@@ -59,6 +59,8 @@ pub(crate) trait Environment {
 #[derive(Debug)]
 pub(crate) struct Program {
     root: parser::Node,
+    /// The type of its value, as far as known beforehand.
+    pub(crate) result: Type,
 }
 
 impl Program {
@@ -69,8 +71,8 @@ impl Program {
     pub(crate) fn compile(text: &str, scope: &Scope) -> Result<Self, ExpressionError> {
         let read = || {
             let root = parser::parse(text)?;
-            check::check(&root, scope)?;
-            Ok(Self { root })
+            let result = check::check(&root, scope)?;
+            Ok(Self { root, result })
         };
         read().map_err(|error: ExpressionError| ExpressionError { source: text.to_owned(), ..error })
     }
@@ -82,4 +84,12 @@ impl Program {
     pub(crate) fn run(&self, environment: &dyn Environment) -> Result<Value, String> {
         eval::Run::new(environment).value(&self.root).map_err(|error| error.message)
     }
+}
+
+/// Whether a name means something in the language itself, so that no variable can have it.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    builtins::arity(name).is_some()
+        || parser::PREDICATES.contains(&name)
+        || parser::parse(name).is_ok_and(|node| !matches!(node.what, parser::What::Name(_)))
+        || parser::parse(name).is_err()
 }

@@ -150,3 +150,13 @@ fn runs_fail_and_end() {
     let deep = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
     assert!(run(&deep).starts_with("refused: expression is nested too deeply"));
 }
+
+#[test]
+fn names_of_the_language_are_reserved() {
+    for name in ["len", "let", "in", "true", "nil", "any", "not"] {
+        assert!(is_reserved(name), "{name}");
+    }
+    for name in ["a", "Name", "ip", "_x1"] {
+        assert!(!is_reserved(name), "{name}");
+    }
+}

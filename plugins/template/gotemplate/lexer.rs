@@ -1,0 +1,212 @@
+//! A template's text to text and tokens of actions.
+
+/// Why text is no template.
+#[derive(Debug)]
+pub(super) struct SyntaxError {
+    /// The line, from 1.
+    pub(super) line: usize,
+    /// What is wrong.
+    pub(super) text: String,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    /// Text outside actions.
+    Text(String),
+    /// The tokens of one action, and its line.
+    Action(Vec<Token>, usize),
+}
+
+/// A token of an action.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A name without dot: a function or a word of the language.
+    Word(String),
+    /// `.name`
+    Field(String),
+    /// `$name`
+    Variable(String),
+    /// `.` alone.
+    Dot,
+    /// Text in quotation marks.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// `( ) | , = :=`
+    Sign(&'static str),
+    /// White space; it ends a chain of fields.
+    Space,
+}
+
+/// Reads all parts.
+pub(super) fn parts(source: &str) -> Result<Vec<Part>, SyntaxError> {
+    let mut parts = Vec::new();
+    let (mut rest, mut line, mut trims) = (source, 1, false);
+    loop {
+        let (text, action) = match rest.split_once("{{") {
+            Some((text, action)) => (text, Some(action)),
+            None => (rest, None),
+        };
+        let trims_end = action.is_some_and(|action| trim_marker(action, true));
+        let mut kept = if trims { text.trim_start() } else { text };
+        kept = if trims_end { kept.trim_end() } else { kept };
+        if !kept.is_empty() {
+            parts.push(Part::Text(kept.to_owned()));
+        }
+        line += text.matches('\n').count();
+        let Some(action) = action else { return Ok(parts) };
+        let inner = if trims_end { action.get(1..).unwrap_or_default() } else { action };
+        let start = line;
+        let err = |text: &str| SyntaxError { line: start, text: text.to_owned() };
+        if inner.trim_start().starts_with("/*") {
+            let (comment, after) = inner.split_once("*/").ok_or_else(|| err("unclosed comment"))?;
+            line += comment.matches('\n').count();
+            trims = after.starts_with(" -}}");
+            rest = after
+                .trim_start_matches(" -")
+                .strip_prefix("}}")
+                .ok_or_else(|| err("comment ends before closing delimiter"))?;
+            continue;
+        }
+        let (tokens, after, trims_start) = tokens(inner, line)?;
+        trims = trims_start;
+        parts.push(Part::Action(tokens, line));
+        line += inner
+            .len()
+            .checked_sub(after.len())
+            .and_then(|end| inner.get(..end))
+            .map_or(0, |text| text.matches('\n').count());
+        rest = after;
+    }
+}
+
+/// Whether an action begins (or what precedes its end is) `- `, which trims white space outside.
+fn trim_marker(text: &str, at_start: bool) -> bool {
+    at_start && text.starts_with('-') && text.get(1..).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+}
+
+/// Tokens, what is behind the action, and whether the text behind is trimmed.
+type Action<'a> = (Vec<Token>, &'a str, bool);
+
+/// Reads the tokens of an action.
+fn tokens(text: &str, line: usize) -> Result<Action<'_>, SyntaxError> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    let err = |text: String| SyntaxError { line, text };
+    loop {
+        if let Some(after) = rest.strip_prefix("}}") {
+            return Ok((tokens, after, false));
+        }
+        let Some(letter) = rest.chars().next() else { return Err(err("unclosed action".to_owned())) };
+        if letter.is_whitespace() {
+            let after = rest.trim_start();
+            if let Some(after) = after.strip_prefix("-}}") {
+                return Ok((tokens, after, true));
+            }
+            tokens.push(Token::Space);
+            rest = after;
+            continue;
+        }
+        let (token, after) = token(rest, letter).map_err(err)?;
+        tokens.push(token);
+        rest = after;
+    }
+}
+
+/// Reads one token.
+fn token(rest: &str, letter: char) -> Result<(Token, &str), String> {
+    let tail = rest.get(letter.len_utf8()..).unwrap_or_default();
+    let name_of = |text: &str| -> String {
+        text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    let next_is_digit = tail.starts_with(|letter: char| letter.is_ascii_digit());
+    for sign in [":=", "(", ")", "|", ",", "="] {
+        if let Some(after) = rest.strip_prefix(sign) {
+            return Ok((Token::Sign(sign), after));
+        }
+    }
+    match letter {
+        '"' => quoted(tail),
+        '`' => {
+            let (text, after) = tail.split_once('`').ok_or("unterminated raw quoted string")?;
+            Ok((Token::Text(text.to_owned()), after))
+        }
+        '\'' => {
+            let (text, after) = tail.split_once('\'').ok_or("unterminated character constant")?;
+            let letter = text.chars().next().ok_or("malformed character constant")?;
+            Ok((Token::Int(i64::from(u32::from(letter))), after))
+        }
+        '.' if !next_is_digit => {
+            let name = name_of(tail);
+            let after = tail.get(name.len()..).unwrap_or_default();
+            Ok((if name.is_empty() { Token::Dot } else { Token::Field(name) }, after))
+        }
+        '$' => {
+            let name = name_of(tail);
+            let after = tail.get(name.len()..).unwrap_or_default();
+            Ok((Token::Variable(name), after))
+        }
+        '0'..='9' | '+' | '-' | '.' => number(rest),
+        _ if letter.is_alphabetic() || letter == '_' => {
+            let name = name_of(rest);
+            let after = rest.get(name.len()..).unwrap_or_default();
+            Ok((Token::Word(name), after))
+        }
+        _ => Err(format!("unexpected {letter:?} in operand")),
+    }
+}
+
+/// Reads text in quotation marks, behind the first.
+fn quoted(tail: &str) -> Result<(Token, &str), String> {
+    let mut text = String::new();
+    let mut letters = tail.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return Ok((Token::Text(text), tail.get(at + 1..).unwrap_or_default())),
+            '\n' => break,
+            '\\' => {
+                let (_, escape) = letters.next().ok_or("unterminated quoted string")?;
+                let mut code = |length: usize| {
+                    let digits: String = letters.by_ref().take(length).map(|(_, digit)| digit).collect();
+                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or("malformed string")
+                };
+                text.push(match escape {
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    'a' => '\u{7}',
+                    'b' => '\u{8}',
+                    'f' => '\u{c}',
+                    'v' => '\u{b}',
+                    'x' => code(2)?,
+                    'u' => code(4)?,
+                    'U' => code(8)?,
+                    '\\' | '"' | '\'' => escape,
+                    _ => return Err("malformed string".to_owned()),
+                });
+            }
+            _ => text.push(letter),
+        }
+    }
+    Err("unterminated quoted string".to_owned())
+}
+
+/// Reads a number with an optional sign.
+fn number(rest: &str) -> Result<(Token, &str), String> {
+    let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '+' | '-');
+    let length = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+    let (text, after) = rest.split_at(length);
+    let bad = || format!("bad number syntax: {text:?}");
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    if let Some(number) =
+        corefile::args::go_uint_any_base(digits, 63).ok().and_then(|number| i64::try_from(number).ok())
+    {
+        return Ok((Token::Int(sign * number), after));
+    }
+    let number: f64 = text.parse().map_err(|_| bad())?;
+    Ok((Token::Float(number), after))
+}

@@ -1,0 +1,45 @@
+//! Templates in the language of Go's `text/template`, as far as one template can use it. Knows no DNS.
+//!
+//! Left out are named templates (`define`, `template`, `block`) and `call`; a template that uses them is refused when it is
+//! read.
+
+mod data;
+mod execute;
+mod functions;
+mod lexer;
+mod parser;
+mod printf;
+#[cfg(test)]
+mod tests;
+
+pub(super) use data::{Data, Root};
+
+/// A template that has been read.
+#[derive(Debug)]
+pub(super) struct Template {
+    name: &'static str,
+    /// The text it was read from.
+    pub(super) source: String,
+    nodes: Vec<parser::Node>,
+}
+
+impl Template {
+    /// Reads a template; `name` stands in messages.
+    ///
+    /// # Errors
+    /// In the words of `text/template`.
+    pub(super) fn parse(name: &'static str, source: &str) -> Result<Self, String> {
+        let nodes =
+            parser::parse(source).map_err(|error| format!("template: {name}:{}: {}", error.line, error.text))?;
+        Ok(Self { name, source: source.to_owned(), nodes })
+    }
+
+    /// Fills it with the data of `root`.
+    ///
+    /// # Errors
+    /// When a field does not exist, a function refuses its arguments, or the text becomes too long.
+    pub(super) fn execute(&self, root: &dyn Root) -> Result<String, String> {
+        execute::run(&self.nodes, root)
+            .map_err(|error| format!("template: {}: executing {:?}: {error}", self.name, self.name))
+    }
+}
