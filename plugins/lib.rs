@@ -20,6 +20,7 @@ mod forward;
 mod header;
 mod health;
 mod hosts;
+mod k8s_external;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod loadbalance;
@@ -93,6 +94,7 @@ pub const PLUGINS: &[Plugin] = &[
     template::PLUGIN,
     transfer::PLUGIN,
     hosts::PLUGIN,
+    k8s_external::PLUGIN,
     #[cfg(feature = "kubernetes")]
     kubernetes::PLUGIN,
     file::PLUGIN,

@@ -1,11 +1,10 @@
 //! How plugins of one server block reach one another: small traits, found by type at *link*.
 
-use crate::message::Message;
 use crate::name::Name;
-use crate::origin::BoxFuture;
 use crate::request::Request;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the plugins of one server block offer one another, by trait and plugin name.
@@ -82,10 +81,70 @@ pub trait Notifier: Send + Sync {
     fn notify(&self, zone: &Name);
 }
 
-/// Answers for external names of Services (CoreDNS: external.Externaler).
+/// What an external name leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ExternalHost {
+    /// To an address.
+    Address(IpAddr),
+    /// To another name, that of a load balancer.
+    Name(Box<Name>),
+}
+
+/// One address, or name, and one port of a service as it is seen from outside the cluster.
+#[derive(Clone, Debug)]
+pub struct ExternalEntry {
+    /// The labels of its name below a zone, `SERVICE.NAMESPACE` or `ENDPOINT.SERVICE.NAMESPACE`, in wire form without the
+    /// closing zero; empty if it can have no name.
+    pub labels: Box<[u8]>,
+    /// Where it is.
+    pub host: ExternalHost,
+    /// The port, if there is one.
+    pub port: Option<u16>,
+}
+
+/// The name and protocol of a port, as the API writes them.
+#[derive(Clone, Debug)]
+pub struct ExternalPort {
+    /// Its name, often empty.
+    pub name: Box<str>,
+    /// Its protocol.
+    pub protocol: Box<str>,
+}
+
+/// A service as it is seen from outside the cluster.
+#[derive(Clone, Debug)]
+pub struct ExternalService {
+    /// The labels `SERVICE.NAMESPACE`, in wire form without the closing zero.
+    pub labels: Box<[u8]>,
+    /// Whether the entries are its endpoints.
+    pub is_headless: bool,
+    /// What it is reached by.
+    pub entries: Vec<(ExternalEntry, ExternalPort)>,
+}
+
+/// Knows the services of a cluster by the addresses that they have outside it (CoreDNS: external.Externaler).
 pub trait ExternalNames: Send + Sync {
-    /// The reply to a query in one of k8s_external's zones, or none where nothing is known.
-    fn answer<'a>(&'a self, request: &'a Request, zone: &'a Name) -> BoxFuture<'a, Option<Message>>;
+    /// Asks to keep what the other functions need; to be called at link, for it is kept from the start on.
+    fn keep(&self);
+
+    /// What stands under the lower-case labels below a zone, in wire form without the closing zero; none if there is no such
+    /// name. Services without external addresses are given by their endpoints if `headless` is wanted.
+    fn find(&self, labels: &[u8], headless: bool) -> Option<Vec<ExternalEntry>>;
+
+    /// The labels of the services with the external address that a reverse name spells; none if it spells no address.
+    fn services_at(&self, lower: &Name) -> Option<Vec<Box<[u8]>>>;
+
+    /// The addresses by which this server is reached from outside.
+    fn name_servers(&self, headless: bool) -> Vec<IpAddr>;
+
+    /// The version of these names, in Unix seconds of the last change; 0 before any.
+    fn serial(&self) -> u32;
+
+    /// The plugin's own TTL, in seconds.
+    fn ttl(&self) -> u32;
+
+    /// All services that [`ExternalNames::find`] knows, and those in namespaces that do not exist.
+    fn services(&self, headless: bool) -> Box<dyn Iterator<Item = ExternalService> + Send>;
 }
 
 /// Things that a reload hands from the old configuration to the new one, by type and a key that says what they were made from.

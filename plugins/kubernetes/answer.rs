@@ -13,7 +13,7 @@ const MAX_NAME: usize = 255;
 /// Weights are shares of this (CoreDNS: plugin/backend_lookup.go).
 const WEIGHT: usize = 100;
 /// TTL of a SOA record, unless the plugin's is shorter, in seconds.
-const MAX_SOA_TTL: u32 = 300;
+pub(super) const MAX_SOA_TTL: u32 = 300;
 
 /// Pushes the address if the question is for its family; says whether it was pushed.
 pub(super) fn push_address(reply: &mut ReplyBuilder, section: Section, owner: &[&[u8]], ttl: u32, address: IpAddr) {

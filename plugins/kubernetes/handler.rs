@@ -92,7 +92,7 @@ impl Kubernetes {
     }
 
     /// The addresses of this machine.
-    fn local(&self) -> &[IpAddr] {
+    pub(super) fn local(&self) -> &[IpAddr] {
         self.local.get().map_or(&[], Vec::as_slice)
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Live {
     pub(super) hosts: Vec<String>,
     /// Whether somebody asks for the labels of pods; known when all plugins are set up.
     pub(super) keeps_pod_labels: AtomicBool,
+    /// Whether somebody asks for addresses outside the cluster; known then, too.
+    pub(super) keeps_external: Arc<AtomicBool>,
     /// The time.
     pub(super) clock: Clock,
     /// How long changes take.
@@ -56,6 +58,7 @@ impl Lifecycle for Live {
             let is_synced = lists.watch();
             let mut options = self.config.index_options();
             options.pod_labels = self.keeps_pod_labels.load(Ordering::Relaxed);
+            options.external = self.keeps_external.load(Ordering::Relaxed);
             let writer = Writer {
                 index: Index::new(options),
                 picture: Arc::clone(&self.picture),

@@ -9,12 +9,14 @@ mod setup;
 mod answer;
 mod autopath;
 mod chase;
+mod external;
 mod handler;
 mod lookup;
 mod metadata;
 mod nameserver;
 mod question;
 mod reverse;
+mod transfer;
 
 mod index;
 mod live;

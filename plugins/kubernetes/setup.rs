@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use corefile::{Diagnostic, Kind, Token};
-use plugin_api::link::{MetadataProvider, Ready, SearchPath};
+use plugin_api::link::{ExternalNames, MetadataProvider, Ready, SearchPath, Transfer};
 use plugin_api::property::ANY;
 use plugin_api::{Args, Fallthrough, Plugin, Property, Setup, Zone, Zones, read_block};
 use tokio::sync::Mutex;
 
 use super::autopath::ClientSearch;
 use super::config::{Config, PodMode, ServedZone, is_reverse};
+use super::external::External;
 use super::handler::Kubernetes;
 use super::index::Snapshot;
 use super::live::Live;
@@ -21,6 +22,7 @@ use super::source::api::{self, Api};
 use super::source::manifest::Manifests;
 use super::source::selector::Selector;
 use super::source::{Source, Wanted};
+use super::transfer::WholeZones;
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin { name: "kubernetes", setup };
@@ -342,6 +344,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
         local: Arc::clone(&handler.local),
         hosts: setup.block.settings.hosts.clone(),
         keeps_pod_labels: AtomicBool::new(false),
+        keeps_external: Arc::default(),
         clock: setup.process.clock.clone(),
         programming: Programming::new(&setup.process.metrics),
         running: Mutex::new(None),
@@ -354,6 +357,9 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
     });
     setup.offer::<dyn Ready>(Arc::clone(&handler) as Arc<dyn Ready>);
     setup.offer::<dyn MetadataProvider>(Arc::clone(&handler) as Arc<dyn MetadataProvider>);
+    let external = External { plugin: Arc::clone(&handler), is_wanted: Arc::clone(&live.keeps_external) };
+    setup.offer::<dyn ExternalNames>(Arc::new(external));
+    setup.offer::<dyn Transfer>(Arc::new(WholeZones(Arc::clone(&handler))));
     setup.offer::<dyn SearchPath>(Arc::new(ClientSearch::new(Arc::clone(&handler))));
     setup.manage(live);
     setup.push(handler);

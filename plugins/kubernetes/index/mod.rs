@@ -7,6 +7,7 @@
 mod few;
 mod group;
 mod host;
+mod outside;
 mod pod;
 mod records;
 mod slice;
