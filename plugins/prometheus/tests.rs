@@ -53,11 +53,11 @@ fn a_query_is_counted_with_coredns_names() {
     let text = convert(&encoded, &[]);
     for line in [
         "# TYPE coredns_dns_requests_total counter",
-        "coredns_dns_requests_total{server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\",family=\"1\",type=\"other\"} 1",
-        "coredns_dns_responses_total{server=\"dns://:53\",zone=\".\",view=\"\",rcode=\"SERVFAIL\",plugin=\"\"} 1",
-        "coredns_dns_request_duration_seconds_bucket{le=\"0.00025\",server=\"dns://:53\",zone=\".\",view=\"\"} 1",
-        "coredns_dns_response_size_bytes_bucket{le=\"100\",server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\"} 1",
-        "coredns_dns_response_size_bytes_bucket{le=\"+Inf\",server=\"dns://:53\",zone=\".\",view=\"\",proto=\"udp\"} 1",
+        "coredns_dns_requests_total{family=\"1\",proto=\"udp\",server=\"dns://:53\",type=\"other\",view=\"\",zone=\".\"} 1",
+        "coredns_dns_responses_total{plugin=\"\",rcode=\"SERVFAIL\",server=\"dns://:53\",view=\"\",zone=\".\"} 1",
+        "coredns_dns_request_duration_seconds_bucket{server=\"dns://:53\",view=\"\",zone=\".\",le=\"0.00025\"} 1",
+        "coredns_dns_response_size_bytes_bucket{proto=\"udp\",server=\"dns://:53\",view=\"\",zone=\".\",le=\"100\"} 1",
+        "coredns_dns_response_size_bytes_bucket{proto=\"udp\",server=\"dns://:53\",view=\"\",zone=\".\",le=\"+Inf\"} 1",
         "coredns_panics_total 0",
         "# HELP coredns_panics_total A metrics that counts the number of panics.",
     ] {
@@ -65,4 +65,11 @@ fn a_query_is_counted_with_coredns_names() {
     }
     assert!(convert(&encoded, &["coredns_panics_total".to_owned()]).lines().count() == 3);
     assert_eq!(wanted("name[]=a&b=c&name%5B%5D=d"), ["a", "d"]);
+}
+
+#[test]
+fn labels_come_sorted_with_the_bound_of_a_bucket_last() {
+    let encoded = "# HELP x Some.\n# TYPE x histogram\nx_bucket{le=\"1.0\",b=\"{,\\\"}\",a=\"2\"} 3\n# EOF\n";
+    let expected = "# HELP x Some\n# TYPE x histogram\nx_bucket{a=\"2\",b=\"{,\\\"}\",le=\"1\"} 3\n";
+    assert_eq!(convert(encoded, &[]), expected);
 }

@@ -1,7 +1,7 @@
 //! Turns the OpenMetrics text of prometheus-client into the text format 0.0.4 that CoreDNS's scrapers get.
 //!
 //! The differences: counters are named with `_total` in HELP and TYPE, whole numbers have no `.0`, there is no EOF line, and
-//! families and their series come sorted.
+//! families, their series and the labels of a series come sorted.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ struct Family<'a> {
     name: String,
     help: &'a str,
     kind: &'a str,
-    lines: Vec<&'a str>,
+    lines: Vec<String>,
 }
 
 /// The text of the `wanted` families, of all if none is named.
@@ -45,10 +45,35 @@ fn families(encoded: &str) -> Vec<Family<'_>> {
                 family.name.push_str("_total");
             }
         } else if let (false, Some(family)) = (line.starts_with('#') || line.is_empty(), families.last_mut()) {
-            family.lines.push(line);
+            family.lines.push(with_sorted_labels(line));
         }
     }
     families
+}
+
+/// A sample with its labels in the order of the alphabet, but `le` behind all others.
+fn with_sorted_labels(line: &str) -> String {
+    let Some((name, (labels, rest))) =
+        line.split_once('{').and_then(|(name, rest)| Some((name, rest.rsplit_once('}')?)))
+    else {
+        return line.to_owned();
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
+    for (at, letter) in labels.char_indices() {
+        match letter {
+            '"' if !is_escaped => is_quoted = !is_quoted,
+            ',' if !is_quoted => {
+                parts.push(labels.get(start..at).unwrap_or(""));
+                start = at + 1;
+            }
+            _ => {}
+        }
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    parts.push(labels.get(start..).unwrap_or(""));
+    parts.sort_by_key(|label| (label.starts_with("le="), label.split_once('=').map_or(*label, |(name, _)| name)));
+    format!("{name}{{{}}}{rest}", parts.join(","))
 }
 
 /// What lines are sorted by: the labels but `le`, then buckets (in their order), sum and count.
