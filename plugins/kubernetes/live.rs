@@ -221,3 +221,83 @@ fn interface_addresses() -> Vec<IpAddr> {
     });
     interfaces.iter().map(if_addrs::Interface::ip).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::objects::{Deleted, Key};
+    use crate::trial::Logged;
+    use plugin_api::Metrics;
+
+    /// Decodes an object.
+    fn object(kind: Kind, json: &str) -> Change {
+        Change::Apply(Object::decode(kind, &mut serde_json::Deserializer::from_str(json)).unwrap())
+    }
+
+    /// A slice of service `web` with this trigger.
+    fn slice(trigger: &str) -> Change {
+        let json = r#"{"metadata":{"name":"web-1","namespace":"a","labels":{"kubernetes.io/service-name":"web"},
+            "annotations":{"endpoints.kubernetes.io/last-change-trigger-time":"TRIGGER"}}}"#;
+        object(Kind::EndpointSlice, &json.replace("TRIGGER", trigger))
+    }
+
+    /// A writer, and the metrics in text.
+    fn writer() -> (Writer, impl Fn() -> String) {
+        let metrics = Metrics::default();
+        let writer = Writer {
+            index: Index::new(crate::kubernetes::index::Options::default()),
+            picture: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            lists: FirstLists::new(&[Kind::Service]),
+            clock: Clock::manual(),
+            programming: Programming::new(&metrics),
+        };
+        let text = move || {
+            let mut text = String::new();
+            metrics.with(|registry| prometheus_client::encoding::text::encode(&mut text, registry)).unwrap();
+            text
+        };
+        (writer, text)
+    }
+
+    /// Applies and publishes changes.
+    fn see(writer: &mut Writer, mut changes: Vec<Change>) {
+        let mut pending = Pending::default();
+        writer.fold(&mut changes, &mut pending);
+        writer.publish(&mut pending);
+    }
+
+    #[test]
+    fn changes_of_endpoints_are_timed_once_their_service_is_known() {
+        let (mut writer, text) = writer();
+        let count = |kind: &str| format!(r#"dns_programming_duration_seconds_count{{service_kind="{kind}"}} "#);
+        see(&mut writer, vec![slice("2020-01-01T00:00:00Z")]);
+        assert!(!text().contains(&format!("{}1", count("cluster_ip"))));
+        let service = r#"{"metadata":{"name":"web","namespace":"a"},"spec":{"clusterIP":"10.0.0.1"}}"#;
+        see(&mut writer, vec![object(Kind::Service, service), slice("2020-01-01T00:00:00.123Z")]);
+        assert!(text().contains(&format!("{}1", count("cluster_ip"))), "{}", text());
+        let key = Key { kind: Kind::EndpointSlice, namespace: "a".into(), name: "web-1".into() };
+        let change_trigger = Some("2020-01-01T00:00:00Z".into());
+        see(&mut writer, vec![Change::Delete(Deleted { key, change_trigger })]);
+        assert!(text().contains(&format!("{}2", count("cluster_ip"))));
+    }
+
+    #[test]
+    fn a_trigger_that_is_no_time_is_warned_of() {
+        let (mut writer, _) = writer();
+        let service = r#"{"metadata":{"name":"web","namespace":"a"},"spec":{"clusterIP":"None"}}"#;
+        let logged = Logged::during(|| see(&mut writer, vec![object(Kind::Service, service), slice("yesterday")]));
+        let line = r#"DnsProgrammingLatency cannot be calculated for Endpoints 'a/web-1'; invalid "endpoints.kubernetes.io/last-change-trigger-time" annotation RFC3339 value of "yesterday""#;
+        assert_eq!(logged, [format!("[WARN] plugin/kubernetes: {line}")]);
+    }
+
+    #[test]
+    fn a_picture_is_there_before_its_list_is_reported() {
+        let (mut writer, _) = writer();
+        let is_synced = writer.lists.watch();
+        see(&mut writer, vec![Change::ListBegin(Kind::Service)]);
+        assert!(!*is_synced.borrow());
+        see(&mut writer, vec![Change::ListEnd(Kind::Service)]);
+        assert!(*is_synced.borrow());
+        assert!(writer.picture.load().synced.contains(Kind::Service));
+    }
+}
