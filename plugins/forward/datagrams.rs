@@ -255,7 +255,9 @@ impl Socket {
             sent => sent,
         };
         sent.map(|_| ()).map_err(|error| {
-            let fault = self.ends.io("write", &error);
+            // That nobody listens is what reading the reply to an earlier datagram would have said; the system says it here.
+            let operation = if error.kind() == io::ErrorKind::ConnectionRefused { "read" } else { "write" };
+            let fault = self.ends.io(operation, &error);
             self.fail(&fault);
             fault
         })
