@@ -208,6 +208,11 @@ impl Batch {
         Ok(self.received)
     }
 
+    /// Whether any datagram of the batch has octets.
+    pub(super) fn has_octets(&self) -> bool {
+        self.inbound_headers.iter().take(self.received).any(|header| header.msg_len > 0)
+    }
+
     /// The datagram at `index` of the batch, and the buffer for the next reply; none if there is no such datagram.
     pub(super) fn exchange(&mut self, index: usize) -> Option<(Packet<'_>, &mut Vec<u8>)> {
         let header = self.inbound_headers.get(index)?;

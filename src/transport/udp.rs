@@ -20,6 +20,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+/// Most batches that are read once the end was asked for: what a socket's buffer holds, and more. Under a flood there is
+/// always one more, and the end has to come all the same.
+const LAST_BATCHES: usize = 128;
 /// Stack of a receiving thread: handlers run on it, and the deepest of them re-enters the server.
 const STACK_BYTES: usize = 2 << 20;
 
@@ -75,8 +78,8 @@ impl UdpListener {
         self.local
     }
 
-    /// Takes no more datagrams and waits for the thread, which answers what it has; replies that are on their way in the
-    /// runtime still leave.
+    /// Reads what has arrived to the last datagram, and waits for the thread to have answered it; replies that are on their
+    /// way in the runtime still leave.
     pub fn stop(&mut self) {
         self.stop.store(true, Ordering::Release);
         socket::shut_down(&self.socket);
@@ -147,10 +150,18 @@ impl Worker {
                 desk = Desk::new();
             }
         }
+        // Nothing that a client has sent before the socket closes is lost.
+        for _ in 0..LAST_BATCHES {
+            let turn = AssertUnwindSafe(|| self.turn(&mut desk, &answer));
+            if !catch_unwind(turn).unwrap_or(false) {
+                break;
+            }
+        }
     }
 
-    /// Waits for a batch, works on it and sends the replies.
-    fn turn<F>(&self, desk: &mut Desk<F>, answer: &impl Fn(Arc<Share>, Box<Request>) -> F)
+    /// Waits for a batch, works on it and sends the replies. Says whether there was any datagram; a socket that has been
+    /// shut down gives empty ones when it has no more.
+    fn turn<F>(&self, desk: &mut Desk<F>, answer: &impl Fn(Arc<Share>, Box<Request>) -> F) -> bool
     where
         F: Future<Output = Answered> + Send + 'static,
     {
@@ -164,6 +175,7 @@ impl Worker {
             self.serve((&share, arrival), (&mut desk.batch, index), (&mut desk.slot, &mut desk.spare), answer);
         }
         desk.batch.send(&self.socket);
+        desk.batch.has_octets()
     }
 
     /// An error of the socket, such as an ICMP message about an earlier reply, ends nothing; one that comes back at once

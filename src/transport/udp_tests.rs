@@ -56,6 +56,24 @@ fn answers_come_at_once_or_later() {
 }
 
 #[test]
+fn what_has_arrived_is_answered_before_the_end() {
+    let runtime = Runtime::new().unwrap();
+    let (server, _gate) = server();
+    let bound = BoundUdp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = client(bound.local_addr().unwrap());
+    // Nobody reads yet, so these wait in the socket: several batches.
+    let ids = 0..120;
+    for id in ids.clone() {
+        socket.send(&query(id, "a.test", Type::A, None)).unwrap();
+    }
+    let current = Arc::new(ArcSwap::from(server));
+    let mut listener = bound.serve(current, Handoff::with_room(runtime.handle().clone(), 8)).unwrap();
+    listener.stop();
+    let answered: Vec<u16> = ids.clone().map(|_| receive(&socket).id()).collect();
+    assert_eq!(answered, ids.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_end_of_a_chain_has_its_reply() {
     let runtime = Runtime::new().unwrap();
     let (listener, _gate) = listen(&runtime, "127.0.0.1:0", 8);
