@@ -242,10 +242,8 @@ impl Written {
                 service.spec.ports.iter_mut().for_each(|port| fill_in_protocol(&mut port.protocol));
                 &mut service.metadata
             }
-            Self::EndpointSlice(slice) => {
-                slice.ports.iter_mut().for_each(|port| fill_in_protocol(&mut port.protocol));
-                &mut slice.metadata
-            }
+            // Nobody writes slices by hand: what one lacks, it lacked in the cluster, whose answers are asked for.
+            Self::EndpointSlice(slice) => &mut slice.metadata,
             Self::Pod(pod) => {
                 pod.fill_in();
                 &mut pod.metadata
