@@ -18,3 +18,5 @@ mod readmes;
 mod surroundings;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod warm;

@@ -8,6 +8,7 @@ use plugin_api::{Fallthrough, Name, Zone, Zones};
 
 use super::index::{Options, Snapshot};
 use super::objects::Kind;
+use super::warm::WarmStart;
 
 /// What names of pods by address are worth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub(super) struct Config {
     pub(super) startup_timeout: Duration,
     /// Files that stand for the API server.
     pub(super) manifests: Vec<PathBuf>,
+    /// Where the picture is kept for the next start, if it is.
+    pub(super) warm_start: Option<WarmStart>,
 }
 
 impl Config {
@@ -97,6 +100,7 @@ impl Config {
             fall: Fallthrough::never(),
             startup_timeout: Duration::from_secs(5),
             manifests: Vec::new(),
+            warm_start: None,
         }
     }
 

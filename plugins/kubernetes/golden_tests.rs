@@ -64,7 +64,7 @@ fn is_told(wanted: &Wanted, change: &Change) -> bool {
             wanted.kinds.contains(&object.kind())
                 && wanted.selector(object.kind()).matches(|key| object.metadata().label(key))
         }
-        Change::ListBegin(kind) | Change::ListEnd(kind) => wanted.kinds.contains(kind),
+        Change::ListBegin(kind) | Change::ListEnd(kind) | Change::Reached(kind, _) => wanted.kinds.contains(kind),
         Change::Delete(_) => true,
     }
 }

@@ -9,19 +9,22 @@ use arc_swap::ArcSwap;
 use plugin_api::{BoxFuture, Clock, Lifecycle};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::Config;
 use super::index::{Index, ServiceKind, Snapshot};
 use super::metrics::{Programming, ServiceLabel};
 use super::objects::{CHANGE_TRIGGER, Change, Kind, Object, SERVICE_NAME};
 use super::source::sync::{self, Sync as FirstLists};
-use super::source::{self, LOG, Running, Source, Wanted};
+use super::source::{self, LOG, Running, Source, Versions, Wanted};
+use super::warm::{self, Keeper, Warm};
 
 /// The most changes that are folded at once: some milliseconds of work.
 const FOLD: usize = 256;
 /// The longest that a change waits for others in a flood of them.
 const MAX_DELAY: Duration = Duration::from_millis(100);
+/// How long the file of a warm start may take at the end; the process itself waits 5 s.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// What keeps a picture current.
 pub(super) struct Live {
@@ -45,6 +48,8 @@ pub(super) struct Live {
     pub(super) clock: Clock,
     /// How long changes take.
     pub(super) programming: Programming,
+    /// Keeps the picture for the next start, if that is wanted.
+    pub(super) warm: Option<Arc<Warm>>,
     /// The running source and writer.
     pub(super) running: Mutex<Option<(Running, JoinHandle<()>)>>,
 }
@@ -56,36 +61,67 @@ impl Lifecycle for Live {
             let (feed, changes) = source::feed();
             let lists = FirstLists::new(&self.wanted.kinds);
             let is_synced = lists.watch();
-            let mut options = self.config.index_options();
-            options.pod_labels = self.keeps_pod_labels.load(Ordering::Relaxed);
-            options.external = self.keeps_external.load(Ordering::Relaxed);
-            let writer = Writer {
-                index: Index::new(options),
+            let (index, keeper, known) = self.recall();
+            let is_warm = !known.is_empty();
+            let mut writer = Writer {
+                index,
                 picture: Arc::clone(&self.picture),
                 lists,
                 clock: self.clock.clone(),
                 programming: self.programming.clone(),
+                keeper,
             };
+            writer.publish(&mut Pending::default());
             let task = tokio::spawn(writer.run(changes));
-            match self.source.start(&self.wanted, feed).await {
+            let wanted = Wanted { known, ..self.wanted.clone() };
+            match self.source.start(&wanted, feed).await {
                 Ok(running) => *self.running.lock().await = Some((running, task)),
                 Err(error) => {
                     task.abort();
                     return Err(format!("{LOG}: {error}"));
                 }
             }
-            sync::wait(is_synced, self.config.startup_timeout).await;
+            // What is known from an earlier run is better than nothing; but while another configuration serves, there is time.
+            if !is_warm || self.warm.as_ref().is_some_and(|warm| warm.is_replacing) {
+                sync::wait(is_synced, self.config.startup_timeout).await;
+            }
             Ok(())
         })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            if let Some((running, task)) = self.running.lock().await.take() {
+            if let Some((running, mut task)) = self.running.lock().await.take() {
                 running.stop().await;
-                task.abort();
+                // Without the source the writer comes to its end; the file of a warm start is its last work.
+                if self.warm.is_none() || timeout(LAST_WORK, &mut task).await.is_err() {
+                    task.abort();
+                }
             }
         })
+    }
+}
+
+impl Live {
+    /// Makes the index, of what an earlier run has left if there is such, with what keeps it for the next run.
+    fn recall(&self) -> (Index, Option<Keeper>, Versions) {
+        let mut options = self.config.index_options();
+        options.pod_labels = self.keeps_pod_labels.load(Ordering::Relaxed);
+        options.external = self.keeps_external.load(Ordering::Relaxed);
+        let server = match &self.source {
+            Source::Api(api) => api.server().ok(),
+            Source::Manifests(_) => None,
+        };
+        let Some((warm, server)) = self.warm.as_ref().zip(server) else {
+            return (Index::new(options), None, Versions::new());
+        };
+        let identity = warm::identity(&server, &self.wanted, options);
+        let (index, versions) = match warm.recall(&identity, options) {
+            Some(recalled) => (recalled.index, recalled.versions),
+            None => (Index::new(options), Versions::new()),
+        };
+        let keeper = Keeper::new(Arc::clone(warm), identity, &self.wanted.kinds, versions.clone());
+        (index, Some(keeper), versions)
     }
 }
 
@@ -101,6 +137,8 @@ struct Writer {
     clock: Clock,
     /// How long changes take.
     programming: Programming,
+    /// Keeps the picture for the next start, if that is wanted.
+    keeper: Option<Keeper>,
 }
 
 /// What has been applied and cannot be asked for yet.
@@ -137,27 +175,39 @@ impl Writer {
         let mut pending = Pending::default();
         let mut publish_at = Instant::now();
         loop {
+            let save_at = self.keeper.as_ref().and_then(Keeper::due).filter(|_| pending.is_empty);
             tokio::select! {
-                count = changes.recv_many(&mut batch, FOLD) => if count == 0 { return },
+                count = changes.recv_many(&mut batch, FOLD) => if count == 0 { break },
                 () = sleep_until(publish_at), if !pending.is_empty => {}
+                () = sleep_until(save_at.unwrap_or(publish_at)), if save_at.is_some() => {}
             }
             self.fold(&mut batch, &mut pending);
             let start = Instant::now();
             if start >= publish_at || !pending.listed.is_empty() {
                 self.publish(&mut pending);
                 publish_at = Instant::now() + (start.elapsed() * 4).min(MAX_DELAY);
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.save_if_due(&self.picture.load_full());
+                }
             }
+        }
+        self.publish(&mut pending);
+        if let Some(keeper) = self.keeper.take() {
+            keeper.finish(self.picture.load_full()).await;
         }
     }
 
     /// Applies a batch.
     fn fold(&mut self, batch: &mut Vec<Change>, pending: &mut Pending) {
         let now = u32::try_from(self.clock.unix_seconds()).unwrap_or(u32::MAX);
-        pending.is_empty = false;
-        for change in batch.drain(..) {
+        pending.is_empty &= batch.is_empty();
+        for mut change in batch.drain(..) {
             pending.triggered.extend(self.trigger_of(&change));
-            if let Change::ListEnd(kind) = change {
+            if let Change::ListEnd(kind) | Change::Reached(kind, _) = change {
                 pending.listed.push(kind);
+            }
+            if let Some(keeper) = &mut self.keeper {
+                keeper.note(&mut change);
             }
             self.index.apply(change, now);
         }
@@ -169,7 +219,12 @@ impl Writer {
             self.picture.store(snapshot);
         }
         let Pending { listed, triggered, .. } = std::mem::take(pending);
-        listed.into_iter().for_each(|kind| self.lists.mark(kind));
+        if !listed.is_empty() {
+            listed.into_iter().for_each(|kind| self.lists.mark(kind));
+            if let Some(keeper) = self.keeper.as_ref().filter(|_| self.lists.missing().is_empty()) {
+                keeper.confirm();
+            }
+        }
         triggered.iter().for_each(|change| self.count(change));
     }
 
@@ -250,6 +305,7 @@ mod tests {
             lists: FirstLists::new(&[Kind::Service]),
             clock: Clock::manual(),
             programming: Programming::new(&metrics),
+            keeper: None,
         };
         let text = move || {
             let mut text = String::new();

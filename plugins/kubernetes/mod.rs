@@ -25,6 +25,7 @@ mod metrics;
 mod objects;
 #[allow(dead_code, reason = "the API source follows")]
 mod source;
+mod warm;
 
 #[cfg(test)]
 mod fixture_tests;

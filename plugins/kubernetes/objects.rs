@@ -53,6 +53,9 @@ pub(crate) enum Change {
     Delete(Deleted),
     /// The list is whole: objects of this kind not applied since its beginning are gone, and the kind is synced.
     ListEnd(Kind),
+    /// Everything of this kind up to this version of the API server has been said, and more will be said as it happens.
+    /// Follows a list, a bookmark, and the first watch of a source that goes on from a version it was given.
+    Reached(Kind, Box<str>),
 }
 
 /// An object that is gone.
@@ -125,6 +128,17 @@ impl Object {
             Self::EndpointSlice(object) | Self::ImportedSlice(object) => &object.metadata,
             Self::Pod(object) => &object.metadata,
             Self::ServiceImport(object) => &object.metadata,
+        }
+    }
+
+    /// Returns name, namespace, labels and version, to be changed.
+    pub(crate) const fn metadata_mut(&mut self) -> &mut Metadata {
+        match self {
+            Self::Namespace(object) => &mut object.metadata,
+            Self::Service(object) => &mut object.metadata,
+            Self::EndpointSlice(object) | Self::ImportedSlice(object) => &mut object.metadata,
+            Self::Pod(object) => &mut object.metadata,
+            Self::ServiceImport(object) => &mut object.metadata,
         }
     }
 

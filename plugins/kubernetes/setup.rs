@@ -23,6 +23,7 @@ use super::source::manifest::Manifests;
 use super::source::selector::Selector;
 use super::source::{Source, Wanted};
 use super::transfer::WholeZones;
+use super::warm::{self, Warm, WarmStart};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin { name: "kubernetes", setup };
@@ -122,6 +123,7 @@ const PROPERTIES: &[Property<Written>] = &[
         written.config.manifests.extend(args.values.iter().map(|path| PathBuf::from(path.as_str())));
         Ok(())
     }),
+    Property::new("warm_start", 1..=2, warm_start),
     Property::new("resyncperiod", ANY, |written, args| {
         removed(written, args, "has no effect: the API server is watched, nothing is read again by the clock")
     }),
@@ -205,6 +207,21 @@ fn startup_timeout(written: &mut Written, args: &mut Args<'_>) -> Result<(), Dia
     let error =
         |error: Diagnostic| args.plain_at(0, format!("failed to parse startup_timeout: {text}, {}", error.message));
     written.config.startup_timeout = args.duration(0).map_err(error)?;
+    Ok(())
+}
+
+/// `warm_start FILE [MAX-AGE]`.
+fn warm_start(written: &mut Written, args: &mut Args<'_>) -> Result<(), Diagnostic> {
+    let max_age = match args.values.get(1) {
+        Some(text) => args.duration(1).map_err(|error| {
+            args.err_at(1, format!("failed to parse the age of warm_start: {}, {}", text.as_str(), error.message))
+        })?,
+        None => warm::MAX_AGE,
+    };
+    if max_age.is_zero() {
+        return Err(args.err_at(1, "the age of warm_start must be more than 0"));
+    }
+    written.config.warm_start = Some(WarmStart { file: args.get(0).into(), max_age });
     Ok(())
 }
 
@@ -296,10 +313,14 @@ fn finish(setup: &Setup<'_>, zones: &Zones, written: Written) -> (Config, Access
     if !setup.process.manifests.is_empty() {
         config.manifests.clone_from(&setup.process.manifests);
     }
+    if let Some(warm) = &mut config.warm_start {
+        warm.file = setup.path(&warm.file.to_string_lossy());
+    }
     let wanted = Wanted {
         kinds: config.kinds(),
         labels: labels.unwrap_or_default(),
         namespace_labels: namespace_labels.unwrap_or_default(),
+        ..Wanted::default()
     };
     (config, access, wanted)
 }
@@ -327,8 +348,20 @@ fn api_access(access: &Access) -> api::Access {
     api::Access::Endpoint { url, tls }
 }
 
+/// Tells the next configuration, while it starts, that this one serves the cluster's names.
+struct Serves;
+
+/// Makes the warm start, if there is one: files that stand for the API server need none.
+fn warm_of(setup: &mut Setup<'_>, config: &Config, source: &Source) -> Option<Arc<Warm>> {
+    setup.kept.keep("", Arc::new(Serves));
+    let start = config.warm_start.clone().filter(|_| matches!(source, Source::Api(_)))?;
+    let is_replacing = setup.previous.find::<Serves>("").is_some();
+    Some(Warm::new(start, is_replacing, setup.process.clock.clone(), &setup.process.metrics))
+}
+
 /// Puts the plugin into the block.
 fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) {
+    let warm = warm_of(setup, &config, &source);
     let config = Arc::new(config);
     let handler = Arc::new(Kubernetes {
         kinds: config.kinds().into_iter().collect(),
@@ -347,6 +380,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
         keeps_external: Arc::default(),
         clock: setup.process.clock.clone(),
         programming: Programming::new(&setup.process.metrics),
+        warm,
         running: Mutex::new(None),
     });
     let metadata_needs = Arc::clone(&live);

@@ -54,6 +54,14 @@ fn refusals_have_the_words_of_coredns() {
             parsing(3, r#"invalid apiserver_max_inflight "x": strconv.Atoi: parsing "x": invalid syntax"#),
         ),
         ("noendpoints\nzonal", parsing(6, "zonal requires the endpoint cache; remove noendpoints")),
+        ("warm_start", count("warm_start")),
+        ("warm_start a 1h x", count("x")),
+        ("warm_start a 1h", None),
+        (
+            "warm_start a soon",
+            parsing(3, r#"failed to parse the age of warm_start: soon, time: invalid duration "soon""#),
+        ),
+        ("warm_start a 0s", parsing(3, "the age of warm_start must be more than 0")),
         ("transfer to *", parsing(3, "unknown property 'transfer'")),
     ];
     for (properties, expected) in cases {

@@ -9,6 +9,7 @@ mod group;
 mod host;
 mod outside;
 mod pod;
+mod recall;
 mod records;
 mod slice;
 mod snapshot;
@@ -30,7 +31,7 @@ use group::{Port, Ports};
 pub(crate) use host::{Host, LabelText, parse_address};
 pub(crate) use pod::Pod;
 pub(crate) use records::{Entry, Found, Records};
-pub(crate) use snapshot::{Kinds, Snapshot};
+pub(crate) use snapshot::{Kinds, Serials, Snapshot};
 use table::Ids;
 
 /// Names longer than this cannot be asked for and are left out; Kubernetes allows no more.
@@ -112,6 +113,7 @@ impl Index {
         let is_visible = match change {
             Change::ListBegin(kind) => self.begin_list(kind),
             Change::ListEnd(kind) => self.end_list(kind, now),
+            Change::Reached(..) => false,
             Change::Apply(object) => self.apply_object(&object, now),
             Change::Delete(gone) => {
                 let is_visible = self.delete(&gone.key, now);

@@ -31,6 +31,11 @@ impl Kinds {
         self.0 |= 1 << kind as u8;
     }
 
+    /// Takes a kind out.
+    pub(crate) const fn remove(&mut self, kind: Kind) {
+        self.0 &= !(1 << kind as u8);
+    }
+
     /// Says whether all of `others` are in it.
     pub(crate) const fn covers(self, others: Self) -> bool {
         self.0 & others.0 == others.0

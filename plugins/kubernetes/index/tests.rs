@@ -324,5 +324,9 @@ Kind::ALL.into_iter().for_each(|kind| index.next.synced.insert(kind));
         let fresh = index_of(objects.into_values()).publish().unwrap();
         prop_assert_eq!(answers(&lived), answers(&fresh));
         prop_assert_eq!(held(&lived), held(&fresh));
+        // What is recalled makes the same picture.
+        let recalled = index_of(Kind::ALL.into_iter().flat_map(|kind| lived.objects(kind))).publish().unwrap();
+        prop_assert_eq!(answers(&lived), answers(&recalled));
+        prop_assert_eq!(held(&lived), held(&recalled));
     }
 }

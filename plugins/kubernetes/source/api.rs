@@ -79,6 +79,11 @@ impl Api {
         Arc::clone(&self.status)
     }
 
+    /// Returns the server's URL.
+    pub(crate) fn server(&self) -> Result<String, AccessError> {
+        self.access.server()
+    }
+
     /// Starts a task for each kind; needs a runtime.
     pub(super) fn start(&self, wanted: &Wanted, feed: &Feed) -> Result<Running, AccessError> {
         let link = Arc::new(Link {
@@ -91,7 +96,8 @@ impl Api {
         });
         let mut tasks = JoinSet::new();
         for kind in &wanted.kinds {
-            tasks.spawn(Reflector::new(Target::new(*kind, wanted), Arc::clone(&link)).run());
+            let reflector = Reflector::new(Target::new(*kind, wanted), Arc::clone(&link));
+            tasks.spawn(reflector.resuming(wanted.known.get(kind).map(AsRef::as_ref)).run());
         }
         Ok(Running { tasks })
     }

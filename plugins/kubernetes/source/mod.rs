@@ -8,6 +8,8 @@ pub(crate) mod manifest;
 pub(crate) mod selector;
 pub(crate) mod sync;
 
+use std::collections::BTreeMap;
+
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,6 +30,9 @@ pub(crate) fn feed() -> (Feed, mpsc::Receiver<Change>) {
     mpsc::channel(FEED_CAPACITY)
 }
 
+/// The API server's version up to which a kind is known.
+pub(crate) type Versions = BTreeMap<Kind, Box<str>>;
+
 /// What the plugin wants to be told of.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
@@ -37,6 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) labels: Selector,
     /// Property `namespace_labels`: which namespaces.
     pub(crate) namespace_labels: Selector,
+    /// What is known already, from an earlier run: an API server is asked for what happened since, as long as it remembers.
+    pub(crate) known: Versions,
 }
 
 impl Wanted {

@@ -68,6 +68,11 @@ impl Access {
         self.config().map(drop)
     }
 
+    /// Returns the server's URL.
+    pub(super) fn server(&self) -> Result<String, AccessError> {
+        Ok(self.config()?.cluster_url.to_string())
+    }
+
     /// Reads everything that a client needs.
     fn config(&self) -> Result<Config, AccessError> {
         let mut config = match self {

@@ -49,6 +49,8 @@ pub(super) struct Reflector {
     refusals: u32,
     /// What an operator is told.
     trouble: Trouble,
+    /// Whether the version comes from an earlier run, and no watch has gone on from it yet.
+    is_resuming: bool,
 }
 
 impl Reflector {
@@ -68,7 +70,18 @@ impl Reflector {
             refused: None,
             refusals: 0,
             trouble: Trouble::default(),
+            is_resuming: false,
         }
+    }
+
+    /// Goes on from a version that an earlier run has known, if there is one.
+    pub(super) fn resuming(mut self, known: Option<&str>) -> Self {
+        if let Some(version) = known {
+            version.clone_into(&mut self.version);
+            self.freshness = Freshness::NotOlderThan(self.version.clone());
+            (self.needs_list, self.is_doubtful, self.is_resuming) = (false, true, true);
+        }
+        self
     }
 
     /// Lists and watches until nobody listens any more.
@@ -196,6 +209,10 @@ impl Reflector {
         let start = Instant::now();
         self.watched = Some(start);
         KindStatus::count(&self.status().watches);
+        if !self.needs_list && std::mem::take(&mut self.is_resuming) {
+            self.status().hold(&self.version);
+            self.send(Change::Reached(self.target.kind, self.version.as_str().into())).await?;
+        }
         let result = self.events(response, start + timeout + self.link.timing.grace).await;
         let is_short = start.elapsed() < self.link.timing.short_watch;
         self.short_watches = if is_short { self.short_watches.saturating_add(1) } else { 0 };
@@ -240,7 +257,13 @@ impl Reflector {
                 self.send(Change::Delete(object.into_deleted())).await
             }
             Ok(Event::Bookmark { version, is_initial_end: true }) if self.needs_list => self.end_list(version).await,
-            Ok(Event::Bookmark { version, .. }) => self.advance(&version),
+            Ok(Event::Bookmark { version, .. }) => {
+                self.advance(&version)?;
+                if self.needs_list || version.is_empty() {
+                    return Ok(());
+                }
+                self.send(Change::Reached(self.target.kind, version.into())).await
+            }
             Ok(Event::Failed(failure)) => Err(failure),
             Ok(Event::Unknown(kind)) => {
                 tracing::debug!(target: crate::kubernetes::source::LOG, "an event of the unknown type {kind}");
@@ -274,6 +297,7 @@ impl Reflector {
             return Err(Failure::Broken("a list without a version".to_owned()));
         }
         self.send(Change::ListEnd(self.target.kind)).await?;
+        self.send(Change::Reached(self.target.kind, version.as_str().into())).await?;
         self.budget.charge(self.listing.elapsed(), &self.link.timing);
         self.status().hear();
         self.status().hold(&version);

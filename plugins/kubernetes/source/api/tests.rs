@@ -71,6 +71,7 @@ impl Model {
                 self.held.retain(|key, _| key.kind != kind || list.contains(key));
                 *self.whole.entry(kind).or_default() += 1;
             }
+            Change::Reached(..) => {}
         }
     }
 
@@ -93,6 +94,16 @@ struct Run {
 }
 
 impl Run {
+    /// Takes the next change of an object or a list; none if the source has ended.
+    async fn next(&mut self) -> Option<Change> {
+        loop {
+            match self.changes.recv().await {
+                Some(Change::Reached(..)) => {}
+                change => return change,
+            }
+        }
+    }
+
     /// Starts to read `kinds` from `url`.
     async fn start(url: &str, kinds: &[Kind]) -> Self {
         let access = Access::Endpoint { url: url.to_owned(), tls: None };
@@ -243,8 +254,8 @@ async fn a_stopped_source_asks_nothing_more() {
     let sim = sim(&["a"]).await;
     let mut run = Run::start(&sim.url(), &[Kind::Service]).await;
     run.until_services(&["a"]).await;
-    run.running.stop().await;
-    assert!(run.changes.recv().await.is_none());
+    std::mem::take(&mut run.running).stop().await;
+    assert!(run.next().await.is_none());
     sim.shutdown().await;
 }
 
@@ -633,7 +644,7 @@ async fn deletions_carry_the_time_of_their_cause() {
     let mut run = Run::start(&sim.url(), &[Kind::EndpointSlice]).await;
     run.until("the slice", |model| model.names(Kind::EndpointSlice) == ["x"] && !model.whole.is_empty()).await;
     sim.delete("EndpointSlice", "n", "x");
-    let Some(Change::Delete(gone)) = run.changes.recv().await else { panic!("no deletion") };
+    let Some(Change::Delete(gone)) = run.next().await else { panic!("no deletion") };
     assert_eq!(gone.change_trigger.as_deref(), Some(time));
     assert!(matches!(Object::decode(Kind::EndpointSlice, json!({})), Ok(Object::EndpointSlice(_))));
     run.running.stop().await;

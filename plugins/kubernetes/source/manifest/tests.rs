@@ -467,6 +467,7 @@ async fn take(changes: &mut mpsc::Receiver<Change>, count: usize) -> Vec<String>
         taken.push(match changes.recv().await.unwrap() {
             Change::ListBegin(kind) => format!("begin {kind:?}"),
             Change::ListEnd(kind) => format!("end {kind:?}"),
+            Change::Reached(kind, version) => format!("reached {kind:?} {version}"),
             Change::Apply(object) => format!("apply {}", object.metadata().name),
             Change::Delete(gone) => format!("delete {}", gone.key.name),
         });
