@@ -9,6 +9,7 @@ mod cluster;
 mod decode;
 mod head;
 mod held;
+mod items;
 mod object;
 mod read;
 mod slices;

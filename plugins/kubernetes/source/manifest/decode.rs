@@ -15,6 +15,7 @@ use serde::de::{
 };
 
 use super::head::{Head, Shape};
+use super::items::{Items, Taker};
 use super::object::Written;
 
 /// The error that asks for the second way: the kind comes too late.
@@ -81,7 +82,8 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_, '_> {
             }
             is_list = true;
             if key == "items" {
-                map.next_value_seed(Items { objects: self.objects, inherited: head.of_items() })?;
+                let decoder = Decoder { objects: &mut *self.objects, inherited: head.of_items() };
+                map.next_value_seed(Items(decoder))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -112,48 +114,18 @@ impl Objects<'_> {
     }
 }
 
-/// Decodes the items of a list, one after the other; `null` is no items.
-struct Items<'a, 'b> {
+/// Decodes the items of a list.
+struct Decoder<'a, 'b> {
     /// Where they go.
     objects: &'a mut Objects<'b>,
     /// What the list says of them.
     inherited: Head,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Items<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the items of a list")
-    }
-
-    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        loop {
-            let item = ObjectVisitor { objects: &mut *self.objects, inherited: self.inherited.clone() };
-            if items.next_element_seed(item)?.is_none() {
-                return Ok(());
-            }
-        }
+impl<'de> Taker<'de> for Decoder<'_, '_> {
+    fn take<A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
+        let item = ObjectVisitor { objects: &mut *self.objects, inherited: self.inherited.clone() };
+        items.next_element_seed(item).map(|item| item.is_some())
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::items::{Items, Taker};
+
 /// What an object says of itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Head {
@@ -128,7 +130,7 @@ impl<'de> Visitor<'de> for HeadVisitor<'_> {
                 continue;
             }
             if key == "items" {
-                map.next_value_seed(ItemHeads(self.0))?;
+                map.next_value_seed(Items(HeadReader(&mut *self.0)))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -141,37 +143,10 @@ impl<'de> Visitor<'de> for HeadVisitor<'_> {
 }
 
 /// Reads the heads of a list's items.
-struct ItemHeads<'a>(&'a mut Heads);
+struct HeadReader<'a>(&'a mut Heads);
 
-impl<'de> DeserializeSeed<'de> for ItemHeads<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemHeads<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the items of a list")
-    }
-
-    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(HeadVisitor(&mut *self.0))?.is_some() {}
-        Ok(())
+impl<'de> Taker<'de> for HeadReader<'_> {
+    fn take<A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
+        items.next_element_seed(HeadVisitor(&mut *self.0)).map(|head| head.is_some())
     }
 }
