@@ -5,7 +5,6 @@
 mod gotemplate;
 mod handler;
 mod metrics;
-mod record;
 mod setup;
 #[cfg(test)]
 mod tests;

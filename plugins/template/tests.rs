@@ -28,7 +28,7 @@ fn fills_in_groups() {
         &[
             ("IP-10-1-2-3.A.test A", "NOERROR qr aa rd; answer: ip-10-1-2-3.a.test. 60 IN A 10.1.2.3"),
             ("ip-10-1-2-3.a.test A nord cd", "NOERROR qr aa cd; answer: ip-10-1-2-3.a.test. 60 IN A 10.1.2.3"),
-            ("ip-10-1-2-300.a.test A", "error SERVFAIL: dns: bad A record: \"10.1.2.300\""),
+            ("ip-10-1-2-300.a.test A", "error SERVFAIL: dns: bad A A: \"10.1.2.300\" at line: 1:40"),
             ("ip-10-1-2.a.test A", NEXT),
             ("ip-10-1-2-3.a.test AAAA", NEXT),
             ("ip-10-1-2-3.b.test A", NEXT),

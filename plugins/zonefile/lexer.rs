@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) words: Vec<Word>,
     /// Where it ends: line and column.
     pub(super) end: (u32, u32),
+    /// The text ends within its last word, without a line break.
+    pub(super) is_cut: bool,
 }
 
 /// Parentheses that do not match.
@@ -101,6 +103,7 @@ impl Lexer {
         if draft.depth != 0 {
             return Some(Err(Unbalanced { text: "unbalanced brace", at: here }));
         }
+        draft.entry.is_cut = !draft.word.is_empty();
         draft.close(here);
         draft.entry.end = here;
         Some(Ok(draft.entry))

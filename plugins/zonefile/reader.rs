@@ -48,6 +48,8 @@ pub(crate) struct Reader {
     /// The file, and the files it includes, innermost last.
     frames: Vec<Frame>,
     is_over: bool,
+    /// Whether one record is wanted, and nothing that makes more than one.
+    is_single: bool,
 }
 
 impl Reader {
@@ -60,14 +62,16 @@ impl Reader {
     fn with_ttl(text: String, origin: Name, file: &Path, ttl: Option<DefaultTtl>) -> Self {
         let owner = Name::root();
         let frame = Frame { lexer: Lexer::new(text), file: file.into(), origin, ttl, owner, is_generated: false };
-        Self { frames: vec![frame], is_over: false }
+        Self { frames: vec![frame], is_over: false, is_single: false }
     }
 
-    /// The first record of a text, with origin `.` and TTL 3600 unless it says so; none if there is none.
-    #[cfg(test)]
+    /// The first record of a text, with origin `.` and TTL 3600 unless it says so; none if there is none. The text may come
+    /// from a query, so it names no file and generates nothing.
     pub(crate) fn record(text: &str) -> Result<Option<Record>, ParseError> {
         let ttl = DefaultTtl { seconds: 3600, is_directive: false };
-        Self::with_ttl(text.to_owned(), Name::root(), Path::new(""), Some(ttl)).next().transpose()
+        let mut reader = Self::with_ttl(format!("{text}\n"), Name::root(), Path::new(""), Some(ttl));
+        reader.is_single = true;
+        reader.next().transpose()
     }
 
     /// The next record.
@@ -81,6 +85,9 @@ impl Reader {
             let directive = entry.words.first().filter(|word| !entry.is_indented && !word.is_quoted);
             let directive = directive.map(|word| word.text.to_uppercase()).unwrap_or_default();
             match directive.as_str() {
+                "$INCLUDE" | "$GENERATE" if self.is_single => {
+                    return Err(frame.error_at(&entry, 0, format!("{directive} directive not allowed")));
+                }
                 "$TTL" => frame.set_ttl(&entry)?,
                 "$ORIGIN" => frame.set_origin(&entry)?,
                 "$INCLUDE" => {
@@ -230,6 +237,10 @@ impl Frame {
             skipped = 1;
         }
         let words = entry.words.get(skipped..).unwrap_or_default();
+        // A word that the end of the file cuts off is no owner yet (miekg/dns: zlexer.Next).
+        if let (true, [word]) = (entry.is_cut, entry.words.as_slice()) {
+            return Err(self.error(word, "not a TTL"));
+        }
         let header = header::read(words).map_err(|(text, index)| self.error_at(entry, skipped + index, text))?;
         let at = skipped + header.words;
         let ttl = match (header.ttl, self.ttl) {

@@ -94,6 +94,8 @@ fn ranges_are_generated() {
 #[test]
 fn errors_are_in_the_words_of_miekg_dns() {
     for (text, expected) in [
+        ("garbage", "db: dns: not a TTL: \"garbage\" at line: 1:7"),
+        ("garbage\n", "db: dns: unexpected newline: \"\\n\" at line: 1:7"),
         ("garbage here\n", "db: dns: not a TTL: \"here\" at line: 1:12"),
         ("a A 192.0.2.1\n", "db: dns: missing TTL with no previous value: \"A\" at line: 1:4"),
         ("$TTL 1\na A 192.0.2.300\n", "db: dns: bad A A: \"192.0.2.300\" at line: 2:15"),
@@ -116,6 +118,9 @@ fn one_record_needs_neither_origin_nor_ttl() {
     let record = Reader::record("www.example.org. A 192.0.2.1").unwrap().unwrap();
     assert_eq!((record.ttl, record.rdata.as_slice()), (3600, [192, 0, 2, 1].as_slice()));
     assert_eq!(Reader::record("; nothing").unwrap(), None);
+    for directive in ["$INCLUDE /etc/passwd", "$GENERATE 1-2 a A 192.0.2.$"] {
+        assert!(Reader::record(directive).unwrap_err().to_string().contains("directive not allowed"), "{directive}");
+    }
 }
 
 proptest! {
