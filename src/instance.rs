@@ -65,6 +65,8 @@ struct Running {
     servers: Vec<Arc<Server>>,
     managed: Vec<Arc<dyn Lifecycle>>,
     kept: Kept,
+    /// Whether debug lines are wanted.
+    debug: bool,
 }
 
 /// A listening address and which of its sockets (plugin `multisocket`).
@@ -230,17 +232,23 @@ impl Instance {
     ) -> Result<(Configuration, HashMap<Place, Listener>), Failure> {
         let port = &self.settings.origin.port;
         let configuration = build(loaded, port, (&self.process, &running.kept), self.settings.plugins)?;
+        // What parts say while they start counts too.
+        crate::log::set_debug(running.debug || configuration.debug);
+        let fail = |error: String| {
+            crate::log::set_debug(running.debug);
+            Failure::Start(error)
+        };
         for (index, part) in configuration.managed.iter().enumerate() {
             if let Err(error) = part.start().await {
                 stop(configuration.managed.iter().take(index + 1)).await;
-                return Err(Failure::Start(error));
+                return Err(fail(error));
             }
         }
         match self.open(&configuration, running) {
             Ok(fresh) => Ok((configuration, fresh)),
             Err(error) => {
                 stop(configuration.managed.iter()).await;
-                Err(Failure::Start(error))
+                Err(fail(error))
             }
         }
     }
@@ -289,6 +297,7 @@ impl Running {
     /// the old one, with the sockets that nobody needs any more.
     fn swap(&mut self, configuration: Configuration, mut fresh: HashMap<Place, Listener>) -> Self {
         crate::log::set_debug(configuration.debug);
+        let debug = configuration.debug;
         let mut listeners = HashMap::new();
         for planned in &configuration.sites {
             for place in planned.places() {
@@ -302,7 +311,7 @@ impl Running {
         }
         let Configuration { sites, managed, kept, .. } = configuration;
         let servers = sites.into_iter().map(|planned| planned.server).collect();
-        std::mem::replace(self, Self { listeners, servers, managed, kept })
+        std::mem::replace(self, Self { listeners, servers, managed, kept, debug })
     }
 }
 

@@ -52,6 +52,8 @@ pub fn init() {
 /// Prints debug lines from now on, or no more.
 pub fn set_debug(on: bool) {
     DEBUG.store(on, Ordering::Relaxed);
+    // What was asked of the subscriber before is remembered for each place in the code.
+    tracing::callsite::rebuild_interest_cache();
 }
 
 /// Lines that were dropped because nobody read standard output fast enough.

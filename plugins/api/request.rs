@@ -66,6 +66,8 @@ pub struct Request {
     question: Question,
     edns: Edns,
     has_edns: bool,
+    /// Octets of the records that came with the question, but for the OPT.
+    others: usize,
     payload_cap: AtomicU16,
     origin: Origin,
     depth: u8,
@@ -86,6 +88,7 @@ impl Request {
             question: Question::new(Name::root(), Type::NONE, Class::IN),
             edns: Edns::default(),
             has_edns: false,
+            others: 0,
             payload_cap: AtomicU16::new(u16::MAX),
             origin,
             depth: 0,
@@ -116,6 +119,7 @@ impl Request {
         self.deadline = None;
         *self.wants_authenticated.get_mut() = false;
         self.has_edns = false;
+        self.others = 0;
         *self.payload_cap.get_mut() = u16::MAX;
         *self.metadata.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.id = read_u16(message, 0).ok_or(WireError::Short)?;
@@ -148,6 +152,7 @@ impl Request {
                 if at >= message.len() {
                     return Ok(());
                 }
+                let start = at;
                 at = owner.read_into(message, at)?;
                 let rest = message.get(at..).ok_or(WireError::Short)?;
                 let end = at + 10 + usize::from(read_u16(rest, 8).ok_or(WireError::Short)?);
@@ -159,6 +164,8 @@ impl Request {
                         return Err(WireError::Opt);
                     }
                     self.has_edns = true;
+                } else {
+                    self.others += end - start;
                 }
                 at = end;
             }
@@ -282,6 +289,7 @@ impl Request {
             question: self.question.clone(),
             edns: self.edns.clone(),
             has_edns: self.has_edns,
+            others: self.others,
             payload_cap: AtomicU16::new(self.payload_cap.load(Ordering::Relaxed)),
             origin: self.origin.clone(),
             depth: self.depth,
@@ -425,10 +433,11 @@ impl Request {
         out.extend_from_slice(&self.question.class.0.to_be_bytes());
     }
 
-    /// Octets of the query as received; for a derived one as it would be sent.
+    /// Octets of the query; for a derived one as it would be sent. What came behind its last record does not count.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.raw.len()
+        let question = self.question.name.as_wire().len() + 4;
+        HEADER + question + self.others + self.edns().map_or(0, Edns::wire_len)
     }
 
     /// Whether recursion is desired.

@@ -207,3 +207,17 @@ fn counts_that_promise_too_much_are_corrected() {
     let read = Message::read(&message).unwrap();
     assert_eq!(read.count(Section::Answer), 0);
 }
+
+#[test]
+fn a_query_is_as_long_as_what_it_says() {
+    let edns = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 0];
+    let mut message = query("www.example.org", Type::A, &edns);
+    let length = message.len();
+    message.extend_from_slice(b"behind");
+    let mut request = Request::parse(&message, origin()).unwrap();
+    assert_eq!(request.size(), length);
+    request.set_question(crate::Question::new(Name::from_text("example.org").unwrap(), Type::A, Class::IN));
+    assert_eq!(request.size(), length - 4);
+    request.set_edns(None);
+    assert_eq!(request.size(), length - 4 - edns.len());
+}

@@ -52,8 +52,9 @@ impl Folder {
     /// Looks through the folder: new files become zones, zones whose file has gone go. Blocks.
     pub(super) fn look(&self) {
         let Some(directory) = &self.search.directory else { return };
-        // A folder that is a symbolic link is entered; links within are files.
-        let start = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.clone());
+        // A folder that is a symbolic link is entered; links within are files. Otherwise paths stay as the Corefile has them.
+        let target = if directory.is_symlink() { std::fs::canonicalize(directory).ok() } else { None };
+        let start = target.unwrap_or_else(|| directory.clone());
         let mut files = Vec::new();
         walk(&start, 0, &mut files);
         let old = self.found.load();

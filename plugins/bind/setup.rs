@@ -46,7 +46,7 @@ fn addresses(setup: &Setup<'_>, words: &[Token], interfaces: &[Interface]) -> Re
         let before = found.len();
         let named = interfaces.iter().filter(|(name, _)| name == word.as_str());
         found.extend(named.map(|(_, address)| address.clone()));
-        if found.len() > before {
+        if found.len() > before || is_interface(word) {
             continue;
         }
         if word.parse::<IpAddr>().is_err() {
@@ -71,6 +71,11 @@ fn interfaces() -> Vec<Interface> {
             Vec::new()
         }
     }
+}
+
+/// Whether there is an interface of this name; it may be without addresses.
+fn is_interface(name: &str) -> bool {
+    procfs::net::dev_status().is_ok_and(|interfaces| interfaces.contains_key(name))
 }
 
 /// An address as the server takes it: a link-local one of IPv6 names its interface, since it means nothing without.

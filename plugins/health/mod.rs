@@ -43,6 +43,7 @@ struct Check {
 impl Lifecycle for Health {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
+            check_port(&self.check.address)?;
             self.endpoint.show(Box::new(|_| text(StatusCode::OK, "OK")));
             self.endpoint.listen()?;
             let task = tokio::spawn(self.check.clone().run());
@@ -71,6 +72,15 @@ impl Lifecycle for Health {
 impl Drop for Health {
     fn drop(&mut self) {
         drop(self.stop());
+    }
+}
+
+/// Refuses a port that is no number in a URL, as Go's `url.Parse` does for the self-check.
+fn check_port(address: &str) -> Result<(), String> {
+    let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+    match port.bytes().all(|octet| octet.is_ascii_digit()) {
+        true => Ok(()),
+        false => Err(format!("parse \"http://{address}\": invalid port \":{port}\" after host")),
     }
 }
 

@@ -20,3 +20,11 @@ fn errors_are_coredns_words() {
     }
     assert_eq!(setup_error(super::PLUGIN, "health\nhealth :8081 {\n lameduck -5s\n}"), None);
 }
+
+#[test]
+fn the_port_is_a_number() {
+    assert_eq!(super::check_port("[::1]:8080"), Ok(()));
+    assert_eq!(super::check_port(":"), Ok(()));
+    let expected = "parse \"http://bla:a\": invalid port \":a\" after host";
+    assert_eq!(super::check_port("bla:a").unwrap_err(), expected);
+}

@@ -41,7 +41,7 @@ impl Programming {
         let bounds: Vec<f64> = (0..BUCKETS).map(|power| 0.001 * 2_f64.powi(power)).collect();
         let make =
             move || -> Family<ProgrammingLabels, Histogram, Bounds> { Family::new_with_constructor(Bounds(bounds)) };
-        let help = "Histogram of the time (in seconds) it took to program a dns instance";
+        let help = "Histogram of the time (in seconds) it took to program a dns instance.";
         let family = metrics.get("kubernetes_dns_programming_duration_seconds", help, make);
         let of = |service_kind| family.get_or_create(&ProgrammingLabels { service_kind }).clone();
         Self { cluster_ip: of("cluster_ip"), headless: of("headless_with_selector") }

@@ -5,7 +5,8 @@ mod setup;
 mod tests;
 
 use crate::endpoint::{Endpoint, Page, not_found, text};
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 use plugin_api::{BoxFuture, Lifecycle, Plugin};
 use std::fmt::Write as _;
 use std::fs;
@@ -40,11 +41,22 @@ impl Lifecycle for Profiler {
 fn page(path: &str) -> Page {
     match path.strip_prefix(PATH).unwrap_or_default() {
         "" => index(),
-        "cmdline" => text(StatusCode::OK, fs::read("/proc/self/cmdline").unwrap_or_default()),
-        "heap" => text(StatusCode::OK, memory()),
-        "threadcreate" => text(StatusCode::OK, threads()),
-        _ => not_found("Unknown profile\n"),
+        "cmdline" => shown(fs::read("/proc/self/cmdline").unwrap_or_default()),
+        "heap" => shown(memory()),
+        "threadcreate" => shown(threads()),
+        _ => {
+            let mut page = not_found("Unknown profile\n");
+            page.headers_mut().insert("x-go-pprof", HeaderValue::from_static("1"));
+            page
+        }
     }
+}
+
+/// A page of text that no browser takes for something else.
+fn shown(body: impl Into<Bytes>) -> Page {
+    let mut page = text(StatusCode::OK, body);
+    page.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    page
 }
 
 /// The list of pages.
@@ -55,9 +67,9 @@ fn index() -> Page {
         _ = writeln!(html, "<li><a href=\"{name}\">{name}</a>: {what}</li>");
     }
     html.push_str("</ul></body></html>\n");
-    let mut page = text(StatusCode::OK, html);
-    let kind = http::HeaderValue::from_static("text/html; charset=utf-8");
-    page.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    let mut page = shown(html);
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    page.headers_mut().insert(header::CONTENT_TYPE, kind);
     page
 }
 

@@ -70,7 +70,7 @@ async fn tell(zone: &Name, target: SocketAddr, source: Option<IpAddr>) -> Result
         match tokio::time::timeout(PATIENCE, exchange(zone, target, source)).await {
             Ok(Ok(Rcode::NOERROR)) => return Ok(()),
             Ok(Ok(rcode)) => last = format!("rcode was \"{rcode}\""),
-            Ok(Err(error)) => last = format!("\"{error}\""),
+            Ok(Err(error)) => last = corefile::args::go_quote(&corefile::os_error_text(&error)),
             Err(_) => last = "\"i/o timeout\"".to_owned(),
         }
     }
