@@ -3,8 +3,15 @@
 //! An endpoint outlives a reload: the new configuration finds the old one's by its address and goes on with it, so that a
 //! probe never meets a closed port. It closes when nobody holds it any more.
 
+mod guard;
+mod guard_tls;
+
+pub(crate) use guard::Guard;
+
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use corefile::Diagnostic;
+use guard::Rules;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -13,9 +20,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use plugin_api::setup::Setup;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -39,6 +47,8 @@ pub(crate) struct Endpoint {
     path: &'static str,
     /// What it serves; none answers 503.
     content: ArcSwapOption<Box<Serve>>,
+    /// What stands before it; none for plain HTTP for everybody.
+    guard: ArcSwapOption<Guard>,
     /// The running listener.
     task: Mutex<Option<AbortHandle>>,
 }
@@ -53,6 +63,7 @@ impl Endpoint {
                     address: address.to_owned(),
                     path,
                     content: ArcSwapOption::empty(),
+                    guard: ArcSwapOption::empty(),
                     task: Mutex::new(None),
                 })
             });
@@ -70,6 +81,11 @@ impl Endpoint {
         self.content.store(Some(Arc::new(content)));
     }
 
+    /// Puts this before what is served, or nothing, for connections from now on.
+    pub(crate) fn guard(&self, guard: Option<Arc<Guard>>) {
+        self.guard.store(guard);
+    }
+
     /// Begins to listen, if it does not yet.
     ///
     /// # Errors
@@ -82,8 +98,7 @@ impl Endpoint {
         let path = self.path;
         // The task must not keep the endpoint alive: dropping the last holder ends it.
         let endpoint = Arc::downgrade(self);
-        let content = move || endpoint.upgrade().and_then(|endpoint| endpoint.content.load_full());
-        let task = tokio::spawn(accept(listener, path, Arc::new(content)));
+        let task = tokio::spawn(accept(listener, path, endpoint));
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         Ok(())
     }
@@ -102,11 +117,8 @@ impl Drop for Endpoint {
     }
 }
 
-/// What is shown at the moment.
-type Content = dyn Fn() -> Option<Arc<Box<Serve>>> + Send + Sync;
-
 /// Accepts connections until it is aborted; its connections end with it.
-async fn accept(listener: TcpListener, path: &'static str, content: Arc<Content>) {
+async fn accept(listener: TcpListener, path: &'static str, endpoint: Weak<Endpoint>) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -120,33 +132,82 @@ async fn accept(listener: TcpListener, path: &'static str, content: Arc<Content>
                 continue;
             }
         };
-        let content = Arc::clone(&content);
+        let endpoint = Weak::clone(&endpoint);
         connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let page = answer(&request, path, &*content);
-                async move { Ok::<_, std::convert::Infallible>(page) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that goes away is its own business.
-            drop(connection.await);
+            admit(stream, endpoint).await;
             drop(permit);
         });
     }
 }
 
+/// Serves a connection as the endpoint's guard lets it. A client that goes away is its own business.
+async fn admit(stream: TcpStream, endpoint: Weak<Endpoint>) {
+    let Some(guard) = endpoint.upgrade().map(|endpoint| endpoint.guard.load_full()) else { return };
+    let Some(guard) = guard else { return talk(stream, endpoint, None).await };
+    let rules = match guard.rules() {
+        Ok(rules) => Arc::new(rules),
+        Err(error) => {
+            tracing::error!(target: "plugin/http", "Unable to parse configuration: {error}");
+            return;
+        }
+    };
+    match &rules.tls {
+        None => talk(stream, endpoint, Some((guard, Arc::clone(&rules)))).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
+                talk(stream, endpoint, Some((guard, Arc::clone(&rules)))).await;
+            }
+        }
+    }
+}
+
+/// Speaks HTTP on a connection until it ends.
+async fn talk<S>(stream: S, endpoint: Weak<Endpoint>, guarded: Option<(Arc<Guard>, Arc<Rules>)>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (endpoint, guarded) = (Weak::clone(&endpoint), guarded.clone());
+        async move { Ok::<_, std::convert::Infallible>(respond(&request, &endpoint, guarded.as_ref()).await) }
+    });
+    let mut builder = http1::Builder::new();
+    // Names of headers as Go writes them: who greps for them finds them.
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).title_case_headers(true);
+    drop(builder.serve_connection(TokioIo::new(stream), service).await);
+}
+
+/// The page for one request, if the guard lets it pass, with the headers that it adds.
+async fn respond(
+    request: &Request<Incoming>,
+    endpoint: &Weak<Endpoint>,
+    guarded: Option<&(Arc<Guard>, Arc<Rules>)>,
+) -> Page {
+    let refused = match guarded {
+        Some((guard, rules)) => guard.refuse(rules, request.headers()).await,
+        None => None,
+    };
+    let mut page = match (refused, endpoint.upgrade()) {
+        (Some(page), _) => page,
+        (None, Some(endpoint)) => answer(request, &endpoint),
+        (None, None) => text(StatusCode::SERVICE_UNAVAILABLE, ""),
+    };
+    let headers = guarded.iter().flat_map(|(_, rules)| &rules.headers);
+    headers.for_each(|(name, value)| drop(page.headers_mut().insert(name, value.clone())));
+    page
+}
+
 /// The page for one request, as Go's ServeMux routes it: unclean paths are redirected, others not found. A path that ends in a
 /// slash stands for all below it.
-fn answer(request: &Request<Incoming>, path: &str, content: &Content) -> Page {
+fn answer(request: &Request<Incoming>, endpoint: &Endpoint) -> Page {
+    let path = endpoint.path;
     let asked = request.uri().path();
     let clean = clean(asked);
     if clean != asked {
         return redirect(StatusCode::TEMPORARY_REDIRECT, &clean);
     }
     if asked == path || (path.ends_with('/') && asked.starts_with(path)) {
-        return content().map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
+        let content = endpoint.content.load_full();
+        return content.map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
     }
     if path.strip_suffix('/') == Some(asked) {
         return redirect(StatusCode::FOUND, path);
@@ -194,11 +255,35 @@ fn clean(path: &str) -> String {
     format!("/{}{slash}", parts.join("/"))
 }
 
+/// Reads the one argument of a side listener, `[HOST:PORT]`, if it is there.
+///
+/// # Errors
+/// For what is no address, as `fail` puts it, and for a second argument.
+pub(crate) fn read_address(
+    setup: &mut Setup<'_>,
+    address: &mut String,
+    fail: fn(&Setup<'_>, String) -> Diagnostic,
+) -> Result<(), Diagnostic> {
+    let args = setup.input.remaining_args();
+    match args.as_slice() {
+        [] => (),
+        [written] => {
+            split_host_port(written).map_err(|error| match written.parse::<u16>() {
+                Ok(port) => fail(setup, error).with_suggestion(Some(&format!(":{port}"))),
+                Err(_) => fail(setup, error),
+            })?;
+            *address = written.to_string();
+        }
+        _ => return Err(setup.input.arg_err()),
+    }
+    Ok(())
+}
+
 /// Splits `host:port` as Go's `net.SplitHostPort`.
 ///
 /// # Errors
 /// In Go's words.
-pub(crate) fn split_host_port(address: &str) -> Result<(&str, &str), String> {
+fn split_host_port(address: &str) -> Result<(&str, &str), String> {
     let fail = |why: &str| Err(format!("address {address}: {why}"));
     let Some((host, port)) = address.rsplit_once(':') else { return fail("missing port in address") };
     match host.strip_prefix('[') {

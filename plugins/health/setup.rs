@@ -1,7 +1,7 @@
 //! Reads `health [ADDRESS] { lameduck DURATION }`.
 
 use super::{Check, Health};
-use crate::endpoint::{Endpoint, split_host_port};
+use crate::endpoint::{Endpoint, read_address};
 use corefile::Diagnostic;
 use plugin_api::{Args, Histogram, Property, Setup, go, read_block};
 use prometheus_client::metrics::counter::Counter;
@@ -35,15 +35,7 @@ fn lameduck(config: &mut Config, args: &mut Args<'_>) -> Result<(), Diagnostic> 
 pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
     let mut config = Config { address: DEFAULT_ADDRESS.to_owned(), lameduck: Duration::ZERO };
     while setup.input.next() {
-        let args = setup.input.remaining_args();
-        match args.as_slice() {
-            [] => (),
-            [address] => {
-                split_host_port(address).map_err(|error| setup.plain(error))?;
-                config.address = address.to_string();
-            }
-            _ => return Err(setup.input.arg_err()),
-        }
+        read_address(setup, &mut config.address, |setup, error| setup.plain(error))?;
         read_block(&mut setup.input, &mut config, PROPERTIES)?;
     }
     let endpoint = Endpoint::at(setup, &config.address, "/health");

@@ -1,7 +1,7 @@
 //! Reads `pprof [ADDRESS] { block [RATE] }`.
 
 use super::{PATH, Profiler};
-use crate::endpoint::{Endpoint, split_host_port};
+use crate::endpoint::{Endpoint, read_address};
 use corefile::Diagnostic;
 use plugin_api::{Args, Property, Setup, go, read_block};
 use std::sync::Arc;
@@ -29,15 +29,7 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
         if std::mem::replace(&mut seen, true) {
             return Err(setup.once());
         }
-        let args = setup.input.remaining_args();
-        match args.as_slice() {
-            [] => (),
-            [arg] => {
-                split_host_port(arg).map_err(|error| setup.input.err(error))?;
-                address = arg.to_string();
-            }
-            _ => return Err(setup.input.arg_err()),
-        }
+        read_address(setup, &mut address, |setup, error| setup.input.err(error))?;
         read_block(&mut setup.input, &mut said, PROPERTIES)?;
     }
     if let Some(warning) = said {

@@ -4,8 +4,10 @@ mod setup;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod web_tests;
 
-use crate::endpoint::{Endpoint, Page};
+use crate::endpoint::{Endpoint, Guard, Page};
 use http::{HeaderValue, StatusCode, header};
 use plugin_api::dns_metrics::{DnsMetrics, Report, Scope};
 use plugin_api::{
@@ -19,11 +21,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin { name: "prometheus", setup: setup::setup };
-
-/// Octets of a reply that the server makes when no plugin wrote one: header and question.
-fn bare_size(request: &Request) -> usize {
-    12 + request.qname().as_wire().len() + 4
-}
 
 /// Counts the queries of one block.
 struct Recorder {
@@ -83,8 +80,9 @@ impl Recorder {
         let edns = message.and_then(|message| message.edns.as_ref()).map_or(0, |edns| edns.wire_len());
         let (rcode, size, by_plugin) = match (message, outcome) {
             (Some(message), _) => (message.rcode(), message.octets().len() + edns, true),
-            (None, Err(error)) => (error.rcode, bare_size(request), false),
-            (None, Ok(Response::Unwritten(rcode))) => (*rcode, bare_size(request), false),
+            // Nothing has been written yet: the server's own reply comes later and counts as empty, as in CoreDNS.
+            (None, Err(error)) => (error.rcode, 0, false),
+            (None, Ok(Response::Unwritten(rcode))) => (*rcode, 0, false),
             (None, Ok(response)) => (response.rcode(), 0, matches!(response, Response::Stream(_))),
         };
         let duration = self.clock.now().saturating_duration_since(request.origin().arrival);
@@ -129,24 +127,47 @@ struct Enabled(Mutex<Vec<EnabledLabels>>);
 /// The endpoint, and what it says of the configuration.
 struct Exporter {
     endpoint: Arc<Endpoint>,
+    /// What `tls` asks for.
+    guard: Option<Arc<Guard>>,
     metrics: Arc<Metrics>,
     enabled: Arc<Enabled>,
     gauge: Family<EnabledLabels, Gauge>,
 }
 
+impl Exporter {
+    /// Puts guard and page in their places.
+    fn install(&self) {
+        let metrics = Arc::clone(&self.metrics);
+        self.endpoint.guard(self.guard.clone());
+        self.endpoint.show(Box::new(move |request| page(&metrics, request)));
+    }
+}
+
 impl Lifecycle for Exporter {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            let metrics = Arc::clone(&self.metrics);
-            self.endpoint.show(Box::new(move |request| page(&metrics, request)));
-            if let Err(error) = self.endpoint.listen() {
-                tracing::error!("Failed to start metrics handler: {error}");
+            if let Some(Err(error)) = self.guard.as_ref().map(|guard| guard.check()) {
+                // CoreDNS starts all the same, and its port then never answers. Ours is not opened.
+                tracing::error!("{error}");
+                return Ok(());
+            }
+            // An open port is guarded as before until this configuration has taken over.
+            if !self.endpoint.is_listening() {
+                self.install();
+            }
+            match self.endpoint.listen() {
+                Ok(()) if self.guard.is_some() => tracing::info!("Server is ready and accepting connections"),
+                Ok(()) => {}
+                Err(error) => tracing::error!("Failed to start metrics handler: {error}"),
             }
             Ok(())
         })
     }
 
     fn activate(&self) {
+        if self.endpoint.is_listening() {
+            self.install();
+        }
         self.gauge.clear();
         for labels in self.enabled.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             self.gauge.get_or_create(labels).set(1);
@@ -168,12 +189,23 @@ fn page<B>(metrics: &Metrics, request: &http::Request<B>) -> Page {
     let compressed = if takes_gzip { compress(body.as_bytes()) } else { None };
     let is_compressed = compressed.is_some();
     let mut page = crate::endpoint::text(StatusCode::OK, compressed.unwrap_or_else(|| body.into_bytes()));
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
-    page.headers_mut().insert(header::CONTENT_TYPE, kind);
+    page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(request)));
     if is_compressed {
         page.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     page
+}
+
+/// The content type, with the way of escaping names that the client wants; no name of ours needs any.
+fn kind<B>(request: &http::Request<B>) -> &'static str {
+    let accepted = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut words = accepted.flat_map(|value| value.split([',', ';'])).map(str::trim);
+    match words.find_map(|word| word.strip_prefix("escaping=")) {
+        Some("allow-utf-8") => "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8",
+        Some("dots") => "text/plain; version=0.0.4; charset=utf-8; escaping=dots",
+        Some("values") => "text/plain; version=0.0.4; charset=utf-8; escaping=values",
+        _ => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+    }
 }
 
 /// The families that a query string asks for.

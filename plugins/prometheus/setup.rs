@@ -1,13 +1,14 @@
 //! Reads `prometheus [ADDRESS] { runtime_metrics; tls FILE }`.
 
 use super::{Build, Enabled, EnabledLabels, Exporter, Recorder};
-use crate::endpoint::{Endpoint, split_host_port};
+use crate::endpoint::{Endpoint, Guard, read_address};
 use corefile::Diagnostic;
 use plugin_api::property::unknown;
 use plugin_api::{Metrics, Setup};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Where it listens unless told.
@@ -19,33 +20,24 @@ const OPTIONS: [&str; 2] = ["runtime_metrics", "tls"];
 /// Sets the plugin up.
 pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
     let mut address = DEFAULT_ADDRESS.to_owned();
-    let (mut seen, mut is_served) = (false, true);
+    let (mut seen, mut web) = (false, None);
     while setup.input.next() {
         if std::mem::replace(&mut seen, true) {
             return Err(setup.once());
         }
-        let args = setup.input.remaining_args();
-        match args.as_slice() {
-            [] => (),
-            [arg] => {
-                split_host_port(arg).map_err(|error| setup.plain(error))?;
-                address = arg.to_string();
-            }
-            _ => return Err(setup.input.arg_err()),
-        }
+        read_address(setup, &mut address, |setup, error| setup.plain(error))?;
         while setup.input.next_block() {
-            is_served &= option(setup)?;
+            option(setup, &mut web)?;
         }
     }
-    let exporter = build(setup, &address);
-    if is_served {
-        setup.manage(exporter);
-    }
+    let guard = web.map(|path| Arc::new(Guard::new(path, setup.process.clock.clone())));
+    let exporter = build(setup, &address, guard);
+    setup.manage(exporter);
     Ok(())
 }
 
-/// One line of the block; gives whether the endpoint can be served.
-fn option(setup: &mut Setup<'_>) -> Result<bool, Diagnostic> {
+/// One line of the block; `web` is the file that `tls` names.
+fn option(setup: &mut Setup<'_>, web: &mut Option<PathBuf>) -> Result<(), Diagnostic> {
     let place = setup.input.clone();
     match place.val() {
         "runtime_metrics" => {
@@ -54,21 +46,16 @@ fn option(setup: &mut Setup<'_>) -> Result<bool, Diagnostic> {
             }
             let said = "runtime_metrics has no effect: there is no Go runtime to measure; remove the line";
             setup.warn(place.err(said));
-            Ok(true)
+            Ok(())
         }
         "tls" => {
+            if web.is_some() {
+                return Err(setup.input.err("tls block already specified"));
+            }
             let args = setup.input.remaining_args();
-            if args.len() != 1 {
-                return Err(setup.input.arg_err());
-            }
-            let file = args.first().map_or("", |arg| arg.as_str());
-            if !std::path::Path::new(file).exists() {
-                // CoreDNS starts all the same, and its port then never answers. Ours is not opened.
-                tracing::error!("TLS config file does not exist: {file}");
-                return Ok(false);
-            }
-            let said = "tls is not supported for /metrics yet: listen on a loopback address behind a TLS proxy, or remove the line";
-            Err(place.err(said))
+            let [file] = args.as_slice() else { return Err(setup.input.arg_err()) };
+            *web = Some(PathBuf::from(file.as_str()));
+            Ok(())
         }
         word => {
             let mut error = unknown(&setup.input, OPTIONS.into_iter());
@@ -79,7 +66,7 @@ fn option(setup: &mut Setup<'_>) -> Result<bool, Diagnostic> {
 }
 
 /// Makes the handler and the endpoint.
-fn build(setup: &mut Setup<'_>, address: &str) -> Arc<Exporter> {
+fn build(setup: &mut Setup<'_>, address: &str, guard: Option<Arc<Guard>>) -> Arc<Exporter> {
     let metrics = Arc::clone(&setup.process.metrics);
     register(&metrics);
     let enabled = setup.kept.find::<Enabled>("prometheus").unwrap_or_default();
@@ -109,7 +96,7 @@ fn build(setup: &mut Setup<'_>, address: &str) -> Arc<Exporter> {
         }
         Ok(())
     });
-    Arc::new(Exporter { endpoint, metrics, enabled, gauge })
+    Arc::new(Exporter { endpoint, guard, metrics, enabled, gauge })
 }
 
 /// The metrics that stand there before any query.

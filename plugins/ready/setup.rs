@@ -1,7 +1,7 @@
 //! Reads `ready [ADDRESS] { monitor MODE }`.
 
 use super::{Board, Listener};
-use crate::endpoint::{Endpoint, split_host_port};
+use crate::endpoint::{Endpoint, read_address};
 use corefile::Diagnostic;
 use plugin_api::link::Ready;
 use plugin_api::{Args, Property, Setup, read_block};
@@ -38,15 +38,7 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
         if std::mem::replace(&mut seen, true) {
             return Err(setup.once());
         }
-        let args = setup.input.remaining_args();
-        match args.as_slice() {
-            [] => (),
-            [address] => {
-                split_host_port(address).map_err(|error| setup.plain(error))?;
-                config.address = address.to_string();
-            }
-            _ => return Err(setup.input.arg_err()),
-        }
+        read_address(setup, &mut config.address, |setup, error| setup.plain(error))?;
         read_block(&mut setup.input, &mut config, PROPERTIES)?;
     }
     let board = setup.kept.find::<Board>("ready").unwrap_or_default();
