@@ -158,6 +158,15 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     }
 }
 
+/// Says that a word which is underlined takes its value from the environment.
+fn from_environment(diagnostic: &Diagnostic, sources: &Sources) -> Option<String> {
+    let span = diagnostic.location.as_ref()?.span?;
+    let written = sources.written(span)?;
+    let (start, end) = if written.contains("{$") { ("{$", '}') } else { ("{%", '%') };
+    let (name, _) = written.split_once(start)?.1.split_once(end)?;
+    Some(format!("the value of {name} comes from the environment; is it set?"))
+}
+
 /// Characters of a line that an excerpt shows at most, so that one long line cannot flood a log.
 const MAX_SHOWN: usize = 160;
 
@@ -172,7 +181,8 @@ fn excerpt(diagnostic: &Diagnostic, sources: &Sources) -> Option<String> {
     let indent: String = visible.chars().take(left - skipped).map(|c| if c == '\t' { c } else { ' ' }).collect();
     let room = visible.chars().count().saturating_sub(left - skipped).max(1);
     let carets = "^".repeat(usize::try_from(shown.width).ok()?.min(room));
-    let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!(" {help}"));
+    let help = diagnostic.help.clone().or_else(|| from_environment(diagnostic, sources));
+    let help = help.map_or_else(String::new, |help| format!(" {help}"));
     let number = line.to_string();
     let margin = " ".repeat(number.len());
     Some(format!("  --> {file}:{line}:{column}\n {number} | {visible}\n {margin} | {indent}{carets}{help}"))

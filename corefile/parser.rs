@@ -308,6 +308,8 @@ impl Parser<'_> {
         let hint = self.options.hints.iter().find(|(word, _)| *name == *word);
         Some(match hint {
             Some((_, hint)) => diagnostic.with_help(*hint),
+            // The text of a ConfigMap with all around it, or another language.
+            None if name.ends_with(':') => diagnostic.with_help("a Corefile has no fields with colons; is this YAML?"),
             None => diagnostic.with_suggestion(suggest(name, known.iter().copied())),
         })
     }
@@ -325,7 +327,16 @@ impl Parser<'_> {
 
     /// The file ended and a block or snippet is still open.
     pub(crate) fn missing_brace(&self) -> Diagnostic {
-        Diagnostic::syntax(self.location(), self.stream.val(), "}").with_help("a closing brace is missing")
+        let help =
+            if self.is_unterminated() { "a closing quotation mark is missing" } else { "a closing brace is missing" };
+        Diagnostic::syntax(self.location(), self.stream.val(), "}").with_help(help)
+    }
+
+    /// Whether the current token begins with a quotation mark and goes to the end of its text without another.
+    fn is_unterminated(&self) -> bool {
+        let Some(span) = self.location().span else { return false };
+        let written = self.sources.written(span).unwrap_or_default();
+        written.starts_with('"') && (written.len() < 2 || !written.ends_with('"'))
     }
 
     /// More tokens than [`MAX_TOKENS`].

@@ -82,15 +82,21 @@ impl Sources {
         self.list.iter()
     }
 
+    /// The text of a span as it was written; `None` when the span is not in these texts.
+    pub fn written(&self, span: Span) -> Option<&str> {
+        let range = usize::try_from(span.start).ok()?..usize::try_from(span.end).ok()?;
+        self.get(span.file)?.text.get(range)
+    }
+
     /// The first line that `span` touches; `None` when the span is not in these texts.
     pub fn excerpt(&self, span: Span) -> Option<Excerpt<'_>> {
         let text: &str = &self.get(span.file)?.text;
-        let (start, end) = (usize::try_from(span.start).ok()?, usize::try_from(span.end).ok()?);
+        let start = usize::try_from(span.start).ok()?;
         let before = text.get(..start)?;
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let rest = text.get(line_start..)?;
         let line = rest.split('\n').next()?.trim_end_matches('\r');
-        let covered = text.get(start..end)?.split('\n').next()?.trim_end_matches('\r');
+        let covered = self.written(span)?.split('\n').next()?.trim_end_matches('\r');
         let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         let breaks = before.bytes().filter(|byte| *byte == b'\n').count();
         Some(Excerpt {

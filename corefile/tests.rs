@@ -160,3 +160,18 @@ fn oddities_are_taken_with_a_warning() {
     let corefile = parse_with(". {\n log\n}\n}\n", &[], &[]).expect("accepted");
     assert_eq!(corefile.warnings[0].to_string(), "Corefile:4 - this '}' closes nothing and is served as a zone");
 }
+
+#[test]
+fn what_was_meant_is_said() {
+    let shown = |text: &str| parse_with(text, &[], &[("SET", "x y")]).expect_err("should be refused").render();
+    for (text, expected) in [
+        (". {\n cahce\n}\n", "did you mean 'cache'?"),
+        (". {\n cache \"30\n}\n", "a closing quotation mark is missing"),
+        (". {\n cache \"30\"\n", "a closing brace is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\n", "a Corefile has no fields with colons; is this YAML?"),
+        (". {\n {$SET} 1\n}\n", "the value of SET comes from the environment; is it set?"),
+    ] {
+        let rendered = shown(text);
+        assert!(rendered.contains(expected), "{text}: {rendered}");
+    }
+}

@@ -5,10 +5,11 @@ use super::handler::HostsHandler;
 use super::metrics::HostsMetrics;
 use super::table::Scope;
 use corefile::args::{go_int, go_quote, go_signed_duration};
-use corefile::{Diagnostic, Dispenser, Token, os_error_text};
+use corefile::{Diagnostic, Dispenser, Token, os_error_text, suggest};
 use plugin_api::setup::normalise;
 use plugin_api::{Fallthrough, Lifecycle, Setup, Zones};
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ struct Config {
     reload: Duration,
     fallthrough: Fallthrough,
     passes_other_types: bool,
+    /// Lines without effect.
+    warnings: Vec<Diagnostic>,
 }
 
 impl Default for Config {
@@ -37,13 +40,15 @@ impl Default for Config {
             reload: Duration::from_secs(5),
             fallthrough: Fallthrough::never(),
             passes_other_types: false,
+            warnings: Vec::new(),
         }
     }
 }
 
 /// Appends the handler; the file is read at the start.
 pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
-    let config = read(setup)?;
+    let mut config = read(setup)?;
+    config.warnings.drain(..).for_each(|warning| setup.warn(warning));
     let metrics = HostsMetrics::new(&setup.process.metrics, &config.path.to_string_lossy());
     let scope = Scope { zones: config.zones.clone(), has_reverse: config.has_reverse };
     let hosts = Hosts::new((config.path, config.reload), scope, &config.inline, metrics);
@@ -124,6 +129,12 @@ fn property(input: &mut Dispenser, config: &mut Config) -> Result<(), Diagnostic
         },
         "reload" => config.reload = reload(input)?,
         _ if config.fallthrough == Fallthrough::never() => {
+            if name.parse::<IpAddr>().is_err() {
+                // CoreDNS takes such a line for one of a hosts file that has no effect, and does not say so.
+                let near = suggest(&name, ["fallthrough", "fallthrough_unsupported", "no_reverse", "ttl", "reload"]);
+                let said = input.err(format!("'{name}' is no IP address: the line has no effect"));
+                config.warnings.push(said.with_suggestion(near));
+            }
             config.inline.push_str(&name);
             for word in input.remaining_args() {
                 config.inline.push(' ');

@@ -200,6 +200,18 @@ fn a_query_before_the_start_finds_the_inline_lines() {
 }
 
 #[test]
+fn lines_without_effect_are_warned_of() {
+    let trial = Trial::new("hosts missing {\n10.0.0.300 a.test\n192.0.2.1 b.test\nfalthrough\n}");
+    let shown: Vec<_> = trial.block.warnings.iter().map(ToString::to_string).collect();
+    let no_effect = "is no IP address: the line has no effect";
+    assert_eq!(
+        shown,
+        ["3 - '10.0.0.300'", "5 - 'falthrough'"].map(|place| format!("plugin/hosts: Corefile:{place} {no_effect}"))
+    );
+    assert_eq!(trial.block.warnings[1].help.as_deref(), Some("did you mean 'fallthrough'?"));
+}
+
+#[test]
 fn refuses_in_the_words_of_coredns() {
     for (text, line, expected) in [
         ("ttl", 3, "ttl needs a time in second"),

@@ -155,7 +155,8 @@ fn pods(written: &mut Written, args: &mut Args<'_>) -> Result<(), Diagnostic> {
         "verified" => PodMode::Verified,
         other => {
             let message = format!("wrong value for pods: {other},  must be one of: disabled, verified, insecure");
-            return Err(args.plain_at(0, message));
+            let near = corefile::suggest(other, ["disabled", "verified", "insecure"]);
+            return Err(args.plain_at(0, message).with_suggestion(near));
         }
     };
     Ok(())

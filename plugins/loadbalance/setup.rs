@@ -52,7 +52,10 @@ fn policy(setup: &Setup<'_>, args: &[Token]) -> Result<Option<Token>, Diagnostic
         ("weighted", []) => Err(setup.input.err("missing weight file argument")),
         ("weighted", [file]) => Ok(Some(file.clone())),
         ("weighted", _) => Err(setup.input.err("unexpected argument(s)")),
-        (other, _) => Err(setup.plain(format!("unknown policy: {other}"))),
+        (other, _) => {
+            let near = corefile::suggest(other, ["round_robin", "weighted"]);
+            Err(setup.plain(format!("unknown policy: {other}")).with_suggestion(near))
+        }
     }
 }
 

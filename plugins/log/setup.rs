@@ -53,7 +53,8 @@ fn class(choices: &mut Vec<Choice>, args: &mut Args<'_>) -> Result<(), Diagnosti
             "error" => Some(Class::Error),
             other => {
                 let error = args.err_at(index, format!("invalid Class: {other}"));
-                return Err(Diagnostic { kind: Kind::Plain, ..error });
+                let near = corefile::suggest(other, ["all", "success", "denial", "error"]);
+                return Err(Diagnostic { kind: Kind::Plain, ..error }.with_suggestion(near));
             }
         });
     }

@@ -12,6 +12,9 @@ use corefile::{Diagnostic, Token};
 use plugin_api::{Class, Rcode, Setup, Type};
 use std::sync::Arc;
 
+/// What a rule may begin with.
+const FIELDS: [&str; 7] = ["name", "class", "type", "edns0", "ttl", "cname", "rcode"];
+
 /// Sets the plugin up: one handler for all lines of the block.
 pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
     let mut rules = Vec::new();
@@ -23,12 +26,26 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
             }
         }
         let words: Vec<&str> = args.iter().map(Token::as_str).collect();
-        rules.push(read_rule(&words).map_err(|text| setup.plain(text))?);
+        rules.push(read_rule(&words).map_err(|text| refused(setup, text, &args))?);
     }
     let echoed: Vec<u16> = rules.iter().filter_map(local_code).collect();
     setup.block.settings.echoed_options.extend(&echoed);
     setup.push(Arc::new(Rewrite { rules, echoed }));
     Ok(())
+}
+
+/// The error of a rule; where a word of it is a misspelt one, it points there.
+fn refused(setup: &Setup<'_>, text: String, args: &[Token]) -> Diagnostic {
+    let error = setup.plain(text);
+    // CoreDNS quotes the word that it does not know at the end.
+    let is_quoted = |word: &&Token| {
+        error.message.ends_with(word.as_str()) || error.message.ends_with(&corefile::args::go_quote(word))
+    };
+    let Some(word) = args.iter().take(3).find(is_quoted) else { return error };
+    let known = KINDS.iter().chain(&FIELDS).copied();
+    let span = word.span;
+    let error = error.with_suggestion(corefile::suggest(&word.to_lowercase(), known));
+    error.pointing_at(span, setup.input.sources())
 }
 
 /// The code that a rule for local options names.

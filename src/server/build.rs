@@ -81,10 +81,18 @@ pub fn build(
         corefile.blocks.iter().zip(keys).map(|(source, keys)| Building::new(source, keys)).collect();
     let mut kept = Kept::default();
     let managed = set_up(&mut blocks, loaded, (process, previous, &mut kept), plugins).map_err(reject)?;
+    // CoreDNS knows no place here; ours shows the block's first key.
+    let blame = |block: &ServerBlock, text: String| {
+        let error = Diagnostic::plain(text);
+        reject(vec![match block.keys.first() {
+            Some(key) => error.pointing_at(key.span, sources),
+            None => error,
+        }])
+    };
     for block in &mut blocks {
-        block.find_places().map_err(Failure::Start)?;
+        block.find_places().map_err(|text| blame(block.source, text))?;
     }
-    check_overlap(&blocks).map_err(Failure::Start)?;
+    check_overlap(&blocks).map_err(|(block, text)| blame(block, text))?;
     check_schemes(&blocks).map_err(Failure::Start)?;
     let debug = blocks.iter().any(|block| block.drawer.settings.debug);
     let sites = serve(blocks, process).map_err(reject)?;
@@ -184,25 +192,26 @@ fn shown(host: &str, address: SocketAddr) -> String {
 }
 
 /// Refuses zones that two blocks would serve on one address (CoreDNS: core/dnsserver/address.go).
-fn check_overlap(blocks: &[Building<'_>]) -> Result<(), String> {
+fn check_overlap<'a>(blocks: &[Building<'a>]) -> Result<(), (&'a ServerBlock, String)> {
     let mut taken: HashSet<(String, &str)> = HashSet::new();
     let mut unbound: HashMap<String, &str> = HashMap::new();
     for block in blocks {
         if block.drawer.links.all::<dyn View>().nth(1).is_some() {
-            return Err("multiple views defined in server block".to_owned());
+            return Err((block.source, "multiple views defined in server block".to_owned()));
         }
         let is_viewed = block.drawer.links.all::<dyn View>().next().is_some();
         for Place { key, host, .. } in &block.places {
             let key = key.to_string();
             let on = |host: &str| if host.is_empty() { key.clone() } else { format!("{key} on {host}") };
             if taken.contains(&(key.clone(), &**host)) {
-                return Err(format!("cannot serve {} - it is already defined", on(host)));
+                return Err((block.source, format!("cannot serve {} - it is already defined", on(host))));
             }
             let other = unbound.get(&key).copied().filter(|_| host.is_empty() || taken.contains(&(key.clone(), "")));
             if let Some(other) = other {
                 let other = if host.is_empty() { other } else { "" };
                 let (this, other) = (on(host), on(other));
-                return Err(format!("cannot serve {this} - zone overlap listener capacity with {other}"));
+                let text = format!("cannot serve {this} - zone overlap listener capacity with {other}");
+                return Err((block.source, text));
             }
             if !is_viewed {
                 unbound.insert(key.clone(), host);

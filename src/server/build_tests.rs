@@ -30,7 +30,7 @@ fn overlap(blocks: &[(&str, &[&str])]) -> Result<(), String> {
         block.drawer.settings = Settings { is_bound: !hosts.is_empty(), hosts, ..Settings::default() };
         block.find_places()?;
     }
-    check_overlap(&building)
+    check_overlap(&building).map_err(|(_, text)| text)
 }
 
 #[test]
