@@ -3,9 +3,7 @@
 //! Lines of ours that follow CoreDNS's (where in the file, and what to do) are not compared, and neither are the words of
 //! Go's library and resolver.
 //!
-//! `FERRODNS_CORPUS=FOLDER` also counts what becomes of public Corefiles: of the cases in `FOLDER/corefile-accept.jsonl`,
-//! which has the form of `language.jsonl` and may name files in `FOLDER/../../corpus/corefiles`. `FERRODNS_CASES=TEXT` runs
-//! only cases whose name contains TEXT.
+//! `FERRODNS_CASES=TEXT` runs only cases whose name contains TEXT.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -66,31 +64,32 @@ const NO_LISTENER: &str = "there is no listener for it yet, and plain DNS in its
 const REMOVED: &str = "words of older releases are taken with a warning";
 
 /// A recorded case.
-struct Case {
+pub(crate) struct Case {
     /// Its name.
-    id: String,
+    pub(crate) id: String,
     /// The Corefile as JSON has it.
     corefile: Vec<u8>,
     /// All that was recorded.
-    record: Value,
+    pub(crate) record: Value,
 }
 
 /// How a start ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Ending {
+pub(crate) struct Ending {
     /// `start`, `refuse`, `exits` (with the banner) or `silent`.
-    outcome: String,
+    pub(crate) outcome: String,
     /// The exit status, if it has ended.
     exit: Option<i64>,
     /// The lines on standard error, if it refused.
-    stderr: Vec<String>,
+    pub(crate) stderr: Vec<String>,
     /// The zones that it listed, sorted, if it started.
     listing: Vec<String>,
 }
 
 #[test]
 fn corefiles_end_as_recorded() {
-    let Some(endings) = run_all("language::corefiles_end_as_recorded", &golden(), "language.jsonl") else { return };
+    let name = "language::corefiles_end_as_recorded";
+    let Some(endings) = run_all(name, &golden().join("language.jsonl"), || {}) else { return };
     let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
     let (mut same, mut wrong) = (0, Vec::new());
     for (case, got) in &endings {
@@ -111,42 +110,8 @@ fn corefiles_end_as_recorded() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-#[test]
-fn public_corefiles_are_counted() {
-    let Some(folder) = env::var_os("FERRODNS_CORPUS") else {
-        return say("corpus: FERRODNS_CORPUS does not name a folder with public Corefiles");
-    };
-    let name = "language::public_corefiles_are_counted";
-    let Some(endings) = run_all(name, Path::new(&folder), "corefile-accept.jsonl") else { return };
-    let mut counts: BTreeMap<(String, String), BTreeMap<String, usize>> = BTreeMap::new();
-    for (case, got) in &endings {
-        let from = case.record["from"].as_str().unwrap_or_default().to_owned();
-        let (kind, detail) = judge(case, got);
-        if kind == "other" {
-            say(&format!("{}: {detail}\n  want {:?}\n  got  {got:?}", case.id, case.want()));
-        }
-        *counts.entry((from, kind.to_owned())).or_default().entry(detail).or_default() += 1;
-    }
-    for ((from, kind), details) in &counts {
-        say(&format!("corpus: {from}: {kind}: {}: {details:?}", details.values().sum::<usize>()));
-    }
-}
-
-/// In which heap a public Corefile comes, and why.
-fn judge(case: &Case, got: &Ending) -> (&'static str, String) {
-    let want = case.want();
-    let class = case.record["class"].as_str().unwrap_or_default();
-    let is_start = got.outcome == "start";
-    match missing_plugin(got) {
-        _ if want.agrees(got) => ("same", format!("{class}, {}", got.outcome)),
-        Some(plugin) => ("plugin not there", plugin),
-        None if is_start && class == "removed-feature" => ("removed words taken", class.to_owned()),
-        None => ("other", format!("{class}: {} not {}", got.outcome, want.outcome)),
-    }
-}
-
 /// The plugin that a refusal says will come later.
-fn missing_plugin(got: &Ending) -> Option<String> {
+pub(crate) fn missing_plugin(got: &Ending) -> Option<String> {
     let at = got.stderr.iter().position(|line| line.contains(NOT_BUILT_IN))?;
     let named = got.stderr.get(..at)?.iter().rev().find_map(|line| line.split_once("Unknown directive '"));
     Some(named.and_then(|(_, rest)| rest.split('\'').next()).unwrap_or("?").to_owned())
@@ -158,7 +123,9 @@ fn golden() -> PathBuf {
 }
 
 /// Runs all cases of a file; none if this machine gives no networks, or another process has run them.
-fn run_all(test: &str, folder: &Path, file: &str) -> Option<Vec<(Case, Ending)>> {
+///
+/// Each worker has a network of its own, which `furnish` adds to.
+pub(crate) fn run_all(test: &str, file: &Path, furnish: fn()) -> Option<Vec<(Case, Ending)>> {
     if !netns::is_available() {
         if !run_as_root(test) {
             say(&format!("{test}: no network namespaces here, so nobody may listen on port 53: left out"));
@@ -166,13 +133,14 @@ fn run_all(test: &str, folder: &Path, file: &str) -> Option<Vec<(Case, Ending)>>
         return None;
     }
     let filter = env::var("FERRODNS_CASES").unwrap_or_default();
-    let cases = load(folder, file).into_iter().filter(|case| case.id.contains(&filter));
+    let cases = load(file).into_iter().filter(|case| case.id.contains(&filter));
     let queue = Mutex::new(cases.enumerate().collect::<Vec<_>>());
     let endings = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 netns::enter(Some(&golden().join("stubs/resolv"))).unwrap();
+                furnish();
                 while let Some((at, case)) = next(&queue) {
                     let got = case.run().unwrap_or_else(|error| panic!("{}: {error}", case.id));
                     endings.lock().unwrap().insert(at, (case, got));
@@ -188,9 +156,10 @@ fn next(queue: &Mutex<Vec<(usize, Case)>>) -> Option<(usize, Case)> {
     queue.lock().unwrap().pop()
 }
 
-/// Reads the cases of a file.
-fn load(folder: &Path, file: &str) -> Vec<Case> {
-    let text = fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{folder:?}/{file}: {error}"));
+/// Reads the cases of a file; public ones are beside it, in `../../corpus/corefiles`.
+fn load(file: &Path) -> Vec<Case> {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let folder = file.parent().unwrap();
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let case = |record: Value| {
         let corefile = match (&record["corefile"], &record["octets"], &record["corpus"]) {
@@ -221,7 +190,7 @@ fn pairs_of(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 impl Case {
     /// The recorded end.
-    fn want(&self) -> Ending {
+    pub(crate) fn want(&self) -> Ending {
         let want = &self.record["expect"];
         Ending {
             outcome: text_of(&want["outcome"]),
@@ -267,7 +236,9 @@ impl Case {
             Ok(None) => "start",
             Err(_) => "silent",
         };
-        let exit = subject.ended()?.and_then(|status| status.code()).map(i64::from);
+        // What ends it after the banner, such as a loop that is noticed, is another matter.
+        let ended = if outcome == "start" { None } else { subject.ended()? };
+        let exit = ended.and_then(|status| status.code()).map(i64::from);
         let here = |text: &str| text.replace(&*root.display().to_string(), "");
         let stderr = if outcome == "refuse" { subject.errors() } else { String::new() };
         let mut listing = if outcome == "start" { zones(&subject.output()) } else { Vec::new() };
@@ -350,7 +321,7 @@ fn replace(octets: &[u8], from: &str, to: &str) -> Vec<u8> {
 
 impl Ending {
     /// Whether another one is as this one, which was recorded; that may say more.
-    fn agrees(&self, got: &Self) -> bool {
+    pub(crate) fn agrees(&self, got: &Self) -> bool {
         let head = got.stderr.iter().take(self.stderr.len()).map(|line| masked(line));
         self.outcome == got.outcome
             && self.exit == got.exit
