@@ -5,15 +5,21 @@ mod bad_input;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod language;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod readmes;
+#[cfg(test)]
+mod side_pages;
 #[cfg(test)]
 mod surroundings;
 #[cfg(test)]

@@ -58,6 +58,20 @@ fn every_corefile_in_a_readme_is_accepted() {
 }
 
 #[test]
+fn every_plugin_shows_itself_in_a_corefile() {
+    let mut without = Vec::new();
+    for path in readmes() {
+        let plugin = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let is_shown =
+            |example: Example| example.text.lines().any(|line| line.split_whitespace().next() == Some(&plugin));
+        if path.parent() != Some(Path::new(env!("CARGO_MANIFEST_DIR"))) && !examples(&path).into_iter().any(is_shown) {
+            without.push(plugin);
+        }
+    }
+    assert!(without.is_empty(), "no example in the README of {without:?}");
+}
+
+#[test]
 fn a_corefile_in_a_readme_that_is_wrong_is_found() {
     let folder = TempDir::new().unwrap();
     let failure = set_up(&folder, ". {\n    chaos a\n    bufsize x\n}\n").unwrap_err();

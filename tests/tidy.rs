@@ -260,3 +260,21 @@ fn metrics_have_one_type_each() {
     }
     none("a metric belongs to one plugin", findings);
 }
+
+#[test]
+fn metrics_are_explained() {
+    let mut findings = Vec::new();
+    for plugin in plugins() {
+        let readme = fs::read_to_string(root().join(format!("plugins/{plugin}/README.md"))).unwrap_or_default();
+        for (_, text) in sources().iter().filter(|(path, _)| path.starts_with(format!("plugins/{plugin}"))) {
+            let squeezed: String = code(text).flat_map(str::split_whitespace).collect();
+            let names = squeezed.split("metrics.get(\"").skip(1).filter_map(|part| part.split('"').next());
+            findings.extend(
+                names
+                    .filter(|name| !readme.contains(&format!("coredns_{name}")))
+                    .map(|name| format!("{plugin}: {name}")),
+            );
+        }
+    }
+    none("the README of a plugin lists its metrics", findings);
+}

@@ -59,6 +59,15 @@ pub fn enter(resolv_conf: Option<&Path>) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives the network that the calling thread has [`enter`]ed another address.
+///
+/// # Errors
+///
+/// The kernel does not want it.
+pub fn add(address: IpAddr) -> io::Result<()> {
+    request(NEW_ADDR, CREATE, &address_message(address))
+}
+
 /// Whether a thread of this process can have a place of its own.
 #[must_use]
 pub fn is_available() -> bool {

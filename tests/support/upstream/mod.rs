@@ -111,6 +111,20 @@ impl Upstream {
     /// No port is free, or no thread can be started.
     pub fn start(id: u32) -> io::Result<Self> {
         let (udp, tcp) = ports::bind_pair()?;
+        Self::serve(id, udp, tcp)
+    }
+
+    /// Starts the upstream with a number at an address.
+    ///
+    /// # Errors
+    ///
+    /// The address is not to be had, or no thread can be started.
+    pub fn start_at(id: u32, address: SocketAddr) -> io::Result<Self> {
+        Self::serve(id, UdpSocket::bind(address)?, TcpListener::bind(address)?)
+    }
+
+    /// Serves both sockets.
+    fn serve(id: u32, udp: UdpSocket, tcp: TcpListener) -> io::Result<Self> {
         let address = udp.local_addr()?;
         let shared = Arc::new(Shared {
             id,
