@@ -1,6 +1,7 @@
-//! What a response is, and so whether and how long it may be kept (CoreDNS: plugin/pkg/response, plugin/cache/cache.go).
+//! Whether and how long a response may be kept, by what it is (CoreDNS: plugin/cache/cache.go).
 
-use plugin_api::{Class, Message, Name, Opcode, Rcode, Section, Type, flag};
+use crate::reply_kind::Kind;
+use plugin_api::{Class, Message, Name, Rcode, Section, Type, flag};
 
 /// Most links of a CNAME chain that are followed. A longer one is treated as broken: nothing that resolves comes near it,
 /// and following is quadratic in the records.
@@ -8,65 +9,11 @@ const MAX_LINKS: usize = 32;
 /// Lifetime in seconds of what has no TTL of its own.
 const SHORT_TTL: u32 = 5;
 
-/// What a response is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A positive answer.
-    NoError,
-    /// NXDOMAIN.
-    NameError,
-    /// SERVFAIL or NOTIMP.
-    ServerError,
-    /// The name exists, the type does not.
-    NoData,
-    /// A referral.
-    Delegation,
-    /// NOTIFY or a transfer.
-    Meta,
-    /// A dynamic update.
-    Update,
-    /// Anything else.
-    OtherError,
-}
-
-impl Kind {
-    /// What a response is, at this time in Unix seconds.
-    pub(super) fn of(message: &Message, unix_seconds: u64) -> Self {
-        let kind = Self::typify(message, unix_seconds);
-        if kind == Self::NoError && has_soa(message) && is_unanswered(message) { Self::NoData } else { kind }
-    }
-
-    /// What a response is by rcode and sections alone (CoreDNS: response.Typify).
-    pub(super) fn typify(message: &Message, unix_seconds: u64) -> Self {
-        match message.opcode() {
-            Opcode::UPDATE => return Self::Update,
-            Opcode::NOTIFY => return Self::Meta,
-            _ => (),
-        }
-        if matches!(message.question(), Some((_, Type::AXFR | Type::IXFR, _))) {
-            return Self::Meta;
-        }
-        let is_signed = message.edns.as_ref().is_some_and(|edns| edns.dnssec_ok());
-        if is_signed && has_expired_signature(message, unix_seconds) {
-            return Self::OtherError;
-        }
-        let has_answer = message.count(Section::Answer) > 0;
-        match message.rcode() {
-            Rcode::NOERROR if has_answer => Self::NoError,
-            Rcode::NXDOMAIN if has_answer => Self::OtherError,
-            Rcode::NOERROR if has_soa(message) => Self::NoData,
-            Rcode::NXDOMAIN => Self::NameError,
-            Rcode::SERVFAIL | Rcode::NOTIMP => Self::ServerError,
-            Rcode::NOERROR if has_authority(message, Type::NS) => Self::Delegation,
-            Rcode::NOERROR => Self::NoError,
-            _ => Self::OtherError,
-        }
-    }
-
-    /// Whether it is a denial or a failure.
-    pub(super) const fn is_denial(self) -> bool {
-        matches!(self, Self::NameError | Self::NoData | Self::ServerError)
-    }
+/// What a response is to the cache, at this time in Unix seconds: as [`Kind::of`], but an alias that leads nowhere is NODATA
+/// if there is a SOA.
+pub(super) fn kind_of(message: &Message, unix_seconds: u64) -> Kind {
+    let kind = Kind::of(message, unix_seconds);
+    if kind == Kind::NoError && has_soa(message) && is_unanswered(message) { Kind::NoData } else { kind }
 }
 
 /// Whether a response of this kind may be kept at all.
@@ -113,12 +60,7 @@ fn is_unanswered(message: &Message) -> bool {
 
 /// Whether the authority section has a SOA.
 fn has_soa(message: &Message) -> bool {
-    has_authority(message, Type::SOA)
-}
-
-/// Whether the authority section has a record of this type.
-fn has_authority(message: &Message, rtype: Type) -> bool {
-    message.section(Section::Authority).any(|record| record.rtype == rtype)
+    message.section(Section::Authority).any(|record| record.rtype == Type::SOA)
 }
 
 /// The answer section, read for one class.
@@ -168,15 +110,4 @@ impl Answer<'_> {
         }
         None
     }
-}
-
-/// Whether any signature is outside its validity (RFC 4034 §3.1.5, serial number arithmetic).
-fn has_expired_signature(message: &Message, unix_seconds: u64) -> bool {
-    #[expect(clippy::cast_possible_truncation, reason = "the arithmetic is modulo 2^32")]
-    let now = unix_seconds as u32;
-    message.records().filter(|record| record.rtype == Type::RRSIG).any(|record| {
-        let time = |at| plugin_api::wire::read_u32(record.rdata, at);
-        let (Some(expiration), Some(inception)) = (time(8), time(12)) else { return true };
-        now.wrapping_sub(inception) > i32::MAX.unsigned_abs() || expiration.wrapping_sub(now) > i32::MAX.unsigned_abs()
-    })
 }

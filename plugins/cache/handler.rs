@@ -1,11 +1,12 @@
 //! What happens to a query: a hit is answered, a miss is asked on, what comes back is kept.
 
-use super::classify::{Kind, is_storable, minimal_ttl};
+use super::classify::{is_storable, kind_of, minimal_ttl};
 use super::flight::{Flights, Lead, Ticket};
 use super::item::Item;
 use super::metrics::ServerMetrics;
 use super::setup::{Config, Limits};
 use super::store::{Key, Store};
+use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
     Clock, Edns, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response, Zones, flag,
@@ -48,7 +49,10 @@ pub(super) enum Side {
 impl Side {
     /// Where a response of this kind goes.
     const fn of(kind: Kind) -> Self {
-        if kind.is_denial() { Self::Denial } else { Self::Success }
+        match kind {
+            Kind::NameError | Kind::NoData | Kind::ServerError => Self::Denial,
+            _ => Self::Success,
+        }
     }
 
     /// The other one.
@@ -286,7 +290,7 @@ impl Inner {
     /// Makes of what another query got what this one's client gets.
     pub(super) fn share(&self, request: &Request, mut outcome: Outcome) -> Outcome {
         if let Some(message) = written(&mut outcome) {
-            let kind = Kind::of(message, self.clock.unix_seconds());
+            let kind = kind_of(message, self.clock.unix_seconds());
             self.flatten(message, kind);
             hide_authentic(request, message);
         }
@@ -311,7 +315,7 @@ impl Inner {
 
     /// Keeps a message that is worth it; flattens its TTLs in any case (CoreDNS: ResponseWriter.WriteMsg).
     pub(super) fn keep(&self, request: &Request, key: &Key, message: &mut Message, how: (Option<Side>, Purpose)) {
-        let kind = Kind::of(message, self.clock.unix_seconds());
+        let kind = kind_of(message, self.clock.unix_seconds());
         let is_storable = is_storable(message, kind);
         let ttl = self.flatten(message, kind);
         if !is_storable || ttl == 0 {

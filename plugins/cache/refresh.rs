@@ -1,9 +1,10 @@
 //! Fetching again: before the end of an entry (prefetch), and after it (stale answers, RFC 8767).
 
-use super::classify::{Kind, answers_question};
+use super::classify::{answers_question, kind_of};
 use super::handler::{Cache, Inner, Purpose, Side, hide_authentic, matches_question};
 use super::item::UseCount;
 use super::store::Key;
+use crate::reply_kind::Kind;
 use plugin_api::{
     BoxFuture, Lifecycle, Message, Next, Outcome, Rcode, Reply, Request, Response, Rest, Transport, flag,
 };
@@ -179,10 +180,10 @@ impl Inner {
         }
         let now = self.clock.unix_seconds();
         if self.config.stale.prefer_positive {
-            let is_good = Kind::of(message, now) == Kind::NoError && answers_question(message);
+            let is_good = kind_of(message, now) == Kind::NoError && answers_question(message);
             return if is_good { Verdict::Use } else { Verdict::Keep };
         }
-        let is_usable = !matches!(Kind::typify(message, now), Kind::OtherError | Kind::Meta | Kind::Update)
+        let is_usable = !matches!(Kind::of(message, now), Kind::OtherError | Kind::Meta | Kind::Update)
             && matches!(message.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN);
         if is_usable { Verdict::Use } else { Verdict::Ignore }
     }
