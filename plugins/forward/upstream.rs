@@ -125,10 +125,11 @@ impl Upstream {
         Ok(message)
     }
 
-    /// Sends a query by the way that this upstream wants and waits for the reply.
+    /// Sends a query by the way that this upstream wants and waits for the reply. What is not UDP has a box of its own, so
+    /// that a query that waits for a datagram does not keep room for it.
     async fn exchange(&self, mut query: Query, (over, limit): (Over, usize), wait: Duration) -> Result<Message, Fault> {
         if let Some(https) = &self.https {
-            return https.ask(&query).await;
+            return Box::pin(https.ask(&query)).await;
         }
         if over == Over::Udp && !self.is_secured {
             let opened = |is_kept| self.metrics.opened("udp", is_kept);
@@ -137,7 +138,7 @@ impl Upstream {
         query.set_id(rand::random());
         loop {
             let opened = |is_kept| self.metrics.opened(self.streams.network(), is_kept);
-            match self.streams.ask(&query, wait, opened).await {
+            match Box::pin(self.streams.ask(&query, wait, opened)).await {
                 Err(Fault::Outdated) => {}
                 outcome => return outcome,
             }
