@@ -26,3 +26,4 @@ mod surroundings;
 mod tidy;
 #[cfg(test)]
 mod warm;
+mod upstreams;
