@@ -19,11 +19,14 @@ mod process;
 #[cfg(test)]
 mod readmes;
 #[cfg(test)]
+mod resolvers;
+#[cfg(test)]
 mod side_pages;
 #[cfg(test)]
 mod surroundings;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
-mod warm;
 mod upstreams;
+#[cfg(test)]
+mod warm;
