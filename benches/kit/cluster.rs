@@ -46,7 +46,10 @@ impl Cluster {
         write!(to, "{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[")?;
         for at in 0..NAMESPACES {
             let comma = if at == 0 { "" } else { "," };
-            write!(to, "{comma}\n{{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{{\"name\":\"ns-{at}\"}}}}")?;
+            write!(
+                to,
+                "{comma}\n{{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{{\"name\":\"ns-{at}\"}}}}"
+            )?;
         }
         for at in 0..self.services {
             let (name, namespace) = (format!("svc-{at}"), at % NAMESPACES);

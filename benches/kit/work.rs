@@ -148,7 +148,8 @@ pub(crate) fn outside(services: usize) -> Vec<Query> {
 
 /// Names that do not exist, as a search list makes them.
 pub(crate) fn missing(services: usize) -> Vec<Query> {
-    let each = |at: usize| query(&format!("www-{at}.example.com.ns-{}.svc.cluster.local", at % NAMESPACES), Type::A, (3, 0));
+    let each =
+        |at: usize| query(&format!("www-{at}.example.com.ns-{}.svc.cluster.local", at % NAMESPACES), Type::A, (3, 0));
     (0..services).map(each).collect()
 }
 
@@ -163,7 +164,8 @@ pub(crate) fn search_list(services: usize) -> Vec<Query> {
     for at in 0..services {
         let own = at % NAMESPACES;
         let other = (at + 1) % services;
-        let suffixes = [format!("ns-{own}.svc.cluster.local"), "svc.cluster.local".to_owned(), "cluster.local".to_owned()];
+        let suffixes =
+            [format!("ns-{own}.svc.cluster.local"), "svc.cluster.local".to_owned(), "cluster.local".to_owned()];
         match at % 4 {
             0 => ask(&format!("svc-{at}.{}", suffixes[0]), 0, 1),
             1 => {

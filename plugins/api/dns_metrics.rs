@@ -1,11 +1,10 @@
 //! The `coredns_dns_*` metrics: families, buckets and the counting of one query. Used by plugin `prometheus` for the queries of its
 //! blocks, and by the server for those that it refuses before any block (zone `dropped`).
 
-use crate::metrics::{Histogram, Metrics};
+use crate::metrics::{Histogram, Metrics, Tally};
 use crate::request::Request;
 use crate::rr::{Rcode, Type};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -85,12 +84,12 @@ struct Answered {
 /// The families; the same ones for every configuration of the process.
 #[derive(Clone)]
 struct Families {
-    requests: Family<Asked, Counter>,
+    requests: Family<Asked, Tally>,
     duration: Family<Scope, Histogram>,
     request_size: Family<Transported, Histogram>,
     response_size: Family<Transported, Histogram>,
-    dnssec_ok: Family<Scope, Counter>,
-    responses: Family<Answered, Counter>,
+    dnssec_ok: Family<Scope, Tally>,
+    responses: Family<Answered, Tally>,
 }
 
 /// A histogram of durations.
@@ -154,11 +153,11 @@ pub struct DnsMetrics {
     scope: Scope,
     plugin: &'static str,
     families: Families,
-    requests: [[[OnceLock<Counter>; 20]; 2]; 2],
-    responses: [[OnceLock<Counter>; RCODES]; 2],
+    requests: [[[OnceLock<Tally>; 20]; 2]; 2],
+    responses: [[OnceLock<Tally>; RCODES]; 2],
     sizes: [OnceLock<(Histogram, Histogram)>; 2],
     duration: OnceLock<Histogram>,
-    dnssec_ok: OnceLock<Counter>,
+    dnssec_ok: OnceLock<Tally>,
 }
 
 impl DnsMetrics {
@@ -210,7 +209,7 @@ impl DnsMetrics {
     }
 
     /// The series of a kind of query.
-    fn request_counter(&self, is_tcp: usize, is_v6: usize, kind: usize) -> Counter {
+    fn request_counter(&self, is_tcp: usize, is_v6: usize, kind: usize) -> Tally {
         let family = if is_v6 == 1 { "2" } else { "1" };
         let r#type = TYPES.get(kind).map_or("other", |(_, label)| *label);
         let labels = Asked { scope: self.scope.clone(), proto: Self::proto(is_tcp), family, r#type };
@@ -227,7 +226,7 @@ impl DnsMetrics {
     }
 
     /// The series of a kind of reply.
-    fn response_counter(&self, report: Report) -> Counter {
+    fn response_counter(&self, report: Report) -> Tally {
         let rcode = report.rcode.mnemonic().map_or_else(|| report.rcode.0.to_string(), str::to_owned);
         let plugin = if report.by_plugin { self.plugin } else { "" };
         self.families.responses.get_or_create_owned(&Answered { scope: self.scope.clone(), rcode, plugin })

@@ -30,7 +30,7 @@ mod tests;
 pub use chain::{Chain, Handler, Next, Rest};
 pub use clock::Clock;
 pub use edns::Edns;
-pub use message::{Message, OwnedRecord, ReplyBuilder, Soa, Srv};
+pub use message::{Gist, GistKind, Message, OwnedRecord, ReplyBuilder, Soa, Srv};
 pub use metrics::{Histogram, Metrics};
 pub use name::{Name, NameError};
 pub use origin::{BoxFuture, Origin, Site, Transport, Upstream};

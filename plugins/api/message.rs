@@ -17,12 +17,34 @@ pub struct Message {
     pub edns: Option<Box<Edns>>,
     /// Made from a live index just now: `cache` keeps no copy of it.
     pub live: bool,
+    /// What its maker says of its records, if they are still as they were made.
+    gist: Option<Gist>,
+}
+
+/// What the maker of a reply knows of it, so that nobody has to walk the records to find it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gist {
+    /// What it is.
+    pub kind: GistKind,
+    /// The TTL of each of its records, in seconds.
+    pub ttl: u32,
+}
+
+/// What a reply of class IN without TC is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GistKind {
+    /// NOERROR, with answers of the queried name and type and nothing in the authority section.
+    Answer,
+    /// NOERROR without answers, with a SOA.
+    NoData,
+    /// NXDOMAIN without answers, with a SOA.
+    NameError,
 }
 
 impl Message {
     /// Takes octets that a [`ReplyBuilder`] or [`read_plain`] made.
     pub(crate) const fn from_plain(octets: Vec<u8>) -> Self {
-        Self { octets, edns: None, live: false }
+        Self { octets, edns: None, live: false, gist: None }
     }
 
     /// Reads a message as received.
@@ -32,7 +54,7 @@ impl Message {
     pub fn read(message: &[u8]) -> Result<Self, WireError> {
         let mut octets = Vec::with_capacity(message.len() + message.len() / 2);
         let edns = read_plain(message, &mut octets)?.map(Box::new);
-        Ok(Self { octets, edns, live: false })
+        Ok(Self { octets, edns, live: false, gist: None })
     }
 
     /// The plain octets, OPT not among them.
@@ -77,8 +99,20 @@ impl Message {
         Rcode(u16::from(upper) << 4 | self.head() & 0xf)
     }
 
+    /// What its maker said of it; none if nobody did or it was changed since.
+    #[must_use]
+    pub const fn gist(&self) -> Option<Gist> {
+        self.gist
+    }
+
+    /// Says what it is; any later change of its records takes that back.
+    pub const fn set_gist(&mut self, gist: Gist) {
+        self.gist = Some(gist);
+    }
+
     /// Sets the rcode; the upper bits go to the EDNS if there is one and are lost otherwise.
     pub fn set_rcode(&mut self, rcode: Rcode) {
+        self.gist = None;
         self.put(2, self.head() & !0xf | rcode.0 & 0xf);
         if let Some(edns) = self.edns.as_mut() {
             edns.extended_rcode = u8::try_from(rcode.0 >> 4 & 0xff).unwrap_or(0);
@@ -106,6 +140,9 @@ impl Message {
     /// Sets or clears a flag bit.
     pub fn set_flag(&mut self, bit: u16, on: bool) {
         let bit = bit & crate::edns::HEADER_FLAGS;
+        if bit & flag::TC != 0 {
+            self.gist = None;
+        }
         self.put(2, if on { self.head() | bit } else { self.head() & !bit });
     }
 
@@ -144,6 +181,7 @@ impl Message {
 
     /// Sets the TTL of every record to what `change` gives for it.
     pub fn change_ttls(&mut self, mut change: impl FnMut(&Record<'_>) -> u32) {
+        self.gist = None;
         let edits: Vec<(usize, u32)> = self.records().map(|record| (record.ttl_offset(), change(&record))).collect();
         for (at, ttl) in edits {
             if let Some(room) = self.octets.get_mut(at..at + 4) {
@@ -154,6 +192,9 @@ impl Message {
 
     /// Sets the TTL of every record, without allocating.
     pub fn set_ttls(&mut self, ttl: u32) {
+        if let Some(gist) = &mut self.gist {
+            gist.ttl = ttl;
+        }
         let start = question_end(&self.octets);
         if let Some(records) = self.octets.get_mut(start..) {
             set_ttls(records, ttl);
@@ -169,6 +210,7 @@ impl Message {
 
     /// Writes the records anew as `edit` leaves them: for plugins that reorder, drop or change records.
     pub fn edit(&mut self, edit: impl FnOnce(&mut Vec<OwnedRecord>)) {
+        self.gist = None;
         let mut records: Vec<OwnedRecord> = self.records().map(OwnedRecord::from).collect();
         edit(&mut records);
         records.sort_by_key(|record| record.section);
@@ -185,6 +227,7 @@ impl Message {
     /// Puts records into another order, octet for octet: `arrange` may move them about and leave some out, but not from one
     /// section to another.
     pub fn arrange(&mut self, arrange: impl FnOnce(&mut Vec<Record<'_>>)) {
+        self.gist = None;
         let octets = std::mem::take(&mut self.octets);
         let mut records: Vec<Record<'_>> = Records::of(&octets).collect();
         arrange(&mut records);
@@ -199,6 +242,7 @@ impl Message {
 
     /// Replaces the question with that of `request`, in its letters; records stay.
     pub fn set_question(&mut self, request: &Request) {
+        self.gist = None;
         let records = self.octets.split_off(question_end(&self.octets));
         self.octets.truncate(HEADER);
         request.write_question(&mut self.octets);
@@ -280,9 +324,8 @@ impl ReplyBuilder {
         let mut octets = request.take_buffer();
         let copied = if request.opcode() == Opcode::QUERY { flag::RD | flag::CD } else { flag::RD };
         let head = flag::QR | request.opcode().0 << 11 | request.flags() & copied;
-        for field in [request.id(), head, 1, 0, 0, 0] {
-            octets.extend_from_slice(&field.to_be_bytes());
-        }
+        let ([i1, i2], [h1, h2]) = (request.id().to_be_bytes(), head.to_be_bytes());
+        octets.extend_from_slice(&[i1, i2, h1, h2, 0, 1, 0, 0, 0, 0, 0, 0]);
         request.write_question(&mut octets);
         Self { octets, counts: [0; 3] }
     }
@@ -323,29 +366,57 @@ impl ReplyBuilder {
         (rtype, class, ttl): (Type, Class, u32),
         rdata: impl FnOnce(&mut Vec<u8>),
     ) {
-        let index = section as usize;
-        if self.counts.iter().skip(index + 1).any(|later| *later != 0)
-            || self.counts.get(index).is_none_or(|count| *count == u16::MAX)
-        {
+        if !self.is_open(section) {
             return;
         }
         let start = self.octets.len();
         for part in owner {
             self.octets.extend_from_slice(part);
         }
-        self.octets.extend_from_slice(&rtype.0.to_be_bytes());
-        self.octets.extend_from_slice(&class.0.to_be_bytes());
-        self.octets.extend_from_slice(&ttl.to_be_bytes());
+        let ([t1, t2], [c1, c2], [l1, l2, l3, l4]) = (rtype.0.to_be_bytes(), class.0.to_be_bytes(), ttl.to_be_bytes());
+        self.octets.extend_from_slice(&[t1, t2, c1, c2, l1, l2, l3, l4, 0, 0]);
         let at = self.octets.len();
-        self.octets.extend_from_slice(&[0, 0]);
         rdata(&mut self.octets);
-        let length = u16::try_from(self.octets.len() - at - 2);
-        match (length, self.octets.get_mut(at..at + 2), self.counts.get_mut(index)) {
+        let length = u16::try_from(self.octets.len() - at);
+        match (length, self.octets.get_mut(at - 2..at), self.counts.get_mut(section as usize)) {
             (Ok(length), Some(room), Some(count)) => {
                 room.copy_from_slice(&length.to_be_bytes());
                 *count += 1;
             }
             _ => self.octets.truncate(start),
+        }
+    }
+
+    /// Whether a section takes one more record: none behind it has any, and it has less than 65,535.
+    const fn is_open(&self, section: Section) -> bool {
+        let [answers, authorities, additionals] = self.counts;
+        match section {
+            Section::Answer => authorities | additionals == 0 && answers < u16::MAX,
+            Section::Authority => additionals == 0 && authorities < u16::MAX,
+            Section::Additional => additionals < u16::MAX,
+        }
+    }
+
+    /// Appends a record of class IN whose rdata has one length for its type.
+    fn push_fixed<const N: usize>(
+        &mut self,
+        section: Section,
+        owner: &[&[u8]],
+        (rtype, ttl): (Type, u32),
+        rdata: [u8; N],
+    ) {
+        if !self.is_open(section) {
+            return;
+        }
+        for part in owner {
+            self.octets.extend_from_slice(part);
+        }
+        let ([t1, t2], [l1, l2, l3, l4]) = (rtype.0.to_be_bytes(), ttl.to_be_bytes());
+        let length = u8::try_from(N).unwrap_or(0);
+        self.octets.extend_from_slice(&[t1, t2, 0, 1, l1, l2, l3, l4, 0, length]);
+        self.octets.extend_from_slice(&rdata);
+        if let Some(count) = self.counts.get_mut(section as usize) {
+            *count += 1;
         }
     }
 
@@ -376,12 +447,28 @@ impl ReplyBuilder {
 
     /// Appends an A record.
     pub fn push_a(&mut self, section: Section, owner: &[&[u8]], ttl: u32, address: Ipv4Addr) {
-        self.push(section, owner, (Type::A, ttl), |out| out.extend_from_slice(&address.octets()));
+        self.push_fixed(section, owner, (Type::A, ttl), address.octets());
+    }
+
+    /// Appends an A record for each address, in the answer section.
+    pub fn push_fours(&mut self, owner: &[u8], ttl: u32, addresses: &[Ipv4Addr]) {
+        let [l1, l2, l3, l4] = ttl.to_be_bytes();
+        self.octets.reserve(addresses.len() * (owner.len() + 14));
+        for address in addresses {
+            if !self.is_open(Section::Answer) {
+                return;
+            }
+            let [a1, a2, a3, a4] = address.octets();
+            self.octets.extend_from_slice(owner);
+            self.octets.extend_from_slice(&[0, 1, 0, 1, l1, l2, l3, l4, 0, 4, a1, a2, a3, a4]);
+            let [answers, ..] = &mut self.counts;
+            *answers += 1;
+        }
     }
 
     /// Appends an AAAA record.
     pub fn push_aaaa(&mut self, section: Section, owner: &[&[u8]], ttl: u32, address: Ipv6Addr) {
-        self.push(section, owner, (Type::AAAA, ttl), |out| out.extend_from_slice(&address.octets()));
+        self.push_fixed(section, owner, (Type::AAAA, ttl), address.octets());
     }
 
     /// Appends a record whose rdata is one name: NS, CNAME, PTR, DNAME.
@@ -392,9 +479,8 @@ impl ReplyBuilder {
     /// Appends a SRV record.
     pub fn push_srv(&mut self, section: Section, owner: &[&[u8]], ttl: u32, srv: &Srv<'_>) {
         self.push(section, owner, (Type::SRV, ttl), |out| {
-            for field in [srv.priority, srv.weight, srv.port] {
-                out.extend_from_slice(&field.to_be_bytes());
-            }
+            let [[p1, p2], [w1, w2], [n1, n2]] = [srv.priority, srv.weight, srv.port].map(u16::to_be_bytes);
+            out.extend_from_slice(&[p1, p2, w1, w2, n1, n2]);
             srv.target.iter().for_each(|part| out.extend_from_slice(part));
         });
     }
@@ -403,9 +489,8 @@ impl ReplyBuilder {
     pub fn push_soa(&mut self, section: Section, owner: &[&[u8]], ttl: u32, soa: &Soa<'_>) {
         self.push(section, owner, (Type::SOA, ttl), |out| {
             soa.primary.iter().chain(soa.mailbox).for_each(|part| out.extend_from_slice(part));
-            for timer in [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum] {
-                out.extend_from_slice(&timer.to_be_bytes());
-            }
+            let timers = [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum].map(u32::to_be_bytes);
+            out.extend_from_slice(timers.as_flattened());
         });
     }
 
@@ -429,10 +514,8 @@ impl ReplyBuilder {
     /// The finished reply.
     #[must_use]
     pub fn finish(mut self) -> Message {
-        for (index, count) in self.counts.iter().enumerate() {
-            if let Some(room) = self.octets.get_mut(6 + 2 * index..8 + 2 * index) {
-                room.copy_from_slice(&count.to_be_bytes());
-            }
+        if let Some(room) = self.octets.get_mut(6..HEADER) {
+            room.copy_from_slice(self.counts.map(u16::to_be_bytes).as_flattened());
         }
         Message::from_plain(self.octets)
     }

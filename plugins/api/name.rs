@@ -88,6 +88,18 @@ impl Name {
     /// # Errors
     /// As [`Name::read`].
     pub fn read_into(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
+        // Without a pointer the name stands there as a whole: questions always, and most of what clients send.
+        match message.get(at..).and_then(|rest| rest.get(..wire_len(rest).ok()?)) {
+            Some(wire) => {
+                self.assign(wire);
+                Ok(at + wire.len())
+            }
+            None => self.read_compressed(message, at),
+        }
+    }
+
+    /// As [`Name::read_into`], label by label.
+    fn read_compressed(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
         let mut len = 0_usize;
         let (mut position, mut end, mut floor) = (at, None, at);
         loop {
@@ -180,9 +192,18 @@ impl Name {
     /// Becomes the lower-case form of `other`.
     pub fn assign_lower(&mut self, other: &Self) {
         self.len = other.len;
-        self.octets = other.octets;
-        // Length octets are at most 63 and so below `A`: the whole array may be mapped at once.
-        self.octets[..usize::from(self.len)].make_ascii_lowercase();
+        // Length octets are at most 63 and so below `A`: all octets may be mapped alike, 16 at a time, as machines like it;
+        // what stands behind the name does not matter.
+        let (to, to_rest) = self.octets.as_chunks_mut::<16>();
+        let (from, from_rest) = other.octets.as_chunks::<16>();
+        for (to, from) in to.iter_mut().zip(from).take(usize::from(other.len).div_ceil(16)) {
+            *to = from.map(|octet| octet | u8::from(octet.wrapping_sub(b'A') < 26) << 5);
+        }
+        if usize::from(other.len) > MAX_NAME - from_rest.len() {
+            for (to, from) in to_rest.iter_mut().zip(from_rest) {
+                *to = from.to_ascii_lowercase();
+            }
+        }
     }
 
     /// The same name in lower case.
@@ -232,15 +253,37 @@ impl Name {
     pub fn offset_of(&self, zone: &Self) -> Option<usize> {
         let (name, zone) = (self.as_wire(), zone.as_wire());
         let offset = name.len().checked_sub(zone.len())?;
-        if !name.get(offset..)?.eq_ignore_ascii_case(zone) {
-            return None;
-        }
         let mut position = 0;
         while position < offset {
             position += 1 + usize::from(*name.get(position)?);
         }
-        (position == offset).then_some(offset)
+        let tail = name.get(offset..).filter(|_| position == offset)?;
+        is_same(tail, zone).then_some(offset)
     }
+
+    /// The longest of `zones` that this name equals or lies below, ignoring case; of equal ones the first. Gives where it
+    /// stands among them, and where in [`Name::as_wire`] it begins.
+    #[must_use]
+    pub fn longest_zone<'z>(&self, zones: impl Iterator<Item = &'z Self> + Clone) -> Option<(usize, usize)> {
+        let wire = self.as_wire();
+        let mut offset = 0;
+        loop {
+            let tail = wire.get(offset..)?;
+            let is_it = |zone: &Self| usize::from(zone.len) == tail.len() && is_same(tail, zone.as_wire());
+            if let Some(index) = zones.clone().position(is_it) {
+                return Some((index, offset));
+            }
+            match *tail.first()? {
+                0 => return None,
+                length => offset += 1 + usize::from(length),
+            }
+        }
+    }
+}
+
+/// Whether octets of the same number are equal but for the case of letters; nearly always they are equal as they stand.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
 }
 
 /// Length of the uncompressed name at the start of `wire`, closing zero included.

@@ -6,6 +6,7 @@ use crate::name::{Name, NameError, wire_len};
 use crate::origin::{Origin, Transport};
 use crate::rr::{Class, Opcode, Type, flag};
 use crate::wire::{HEADER, WireError, read_u16};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -15,6 +16,11 @@ use std::time::Instant;
 /// How many times a query may re-enter the server (a CNAME that leads to a name that leads to ...). CoreDNS has no
 /// limit; this one ends loops between server blocks, far beyond any chain that resolves.
 pub const MAX_DEPTH: u8 = 16;
+
+thread_local! {
+    /// The reply buffer of the query before: one for each thread that answers, each of a bounded size.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The name, type and class that are asked for.
 #[derive(Clone, Debug)]
@@ -64,6 +70,8 @@ pub struct Request {
     id: u16,
     flags: u16,
     question: Question,
+    /// Where in `raw` the question ends, if it is that of `question`, written out; 0 otherwise.
+    question_end: usize,
     edns: Edns,
     has_edns: bool,
     /// Octets of the records that came with the question, but for the OPT.
@@ -73,7 +81,6 @@ pub struct Request {
     depth: u8,
     deadline: Option<Instant>,
     wants_authenticated: AtomicBool,
-    spare: Mutex<Vec<u8>>,
     metadata: Mutex<Option<BTreeMap<String, String>>>,
 }
 
@@ -86,6 +93,7 @@ impl Request {
             id: 0,
             flags: 0,
             question: Question::new(Name::root(), Type::NONE, Class::IN),
+            question_end: 0,
             edns: Edns::default(),
             has_edns: false,
             others: 0,
@@ -94,7 +102,6 @@ impl Request {
             depth: 0,
             deadline: None,
             wants_authenticated: AtomicBool::new(false),
-            spare: Mutex::new(Vec::new()),
             metadata: Mutex::new(None),
         })
     }
@@ -117,6 +124,7 @@ impl Request {
     pub fn read(&mut self, message: &[u8]) -> Result<(), WireError> {
         self.depth = 0;
         self.deadline = None;
+        self.question_end = 0;
         *self.wants_authenticated.get_mut() = false;
         self.has_edns = false;
         self.others = 0;
@@ -134,12 +142,14 @@ impl Request {
         }
         *qtype = Type(read_u16(fields, 0).unwrap_or(0));
         *class = Class(read_u16(fields, 2).unwrap_or(0));
-        let counts = [6, 8, 10].map(|field| read_u16(message, field).unwrap_or(0));
-        if counts != [0; 3] {
+        let is_plain = fields.len() >= 4 && at - HEADER == name.as_wire().len();
+        if message.get(6..HEADER).is_some_and(|counts| counts != [0; 6]) {
+            let counts = [6, 8, 10].map(|field| read_u16(message, field).unwrap_or(0));
             self.read_records(message, at + 4, counts)?;
         }
         self.raw.clear();
         self.raw.extend_from_slice(message);
+        self.question_end = if is_plain { at + 4 } else { 0 };
         Ok(())
     }
 
@@ -287,6 +297,7 @@ impl Request {
             id: self.id,
             flags: self.flags,
             question: self.question.clone(),
+            question_end: self.question_end,
             edns: self.edns.clone(),
             has_edns: self.has_edns,
             others: self.others,
@@ -295,7 +306,6 @@ impl Request {
             depth: self.depth,
             deadline: self.deadline,
             wants_authenticated: AtomicBool::new(self.wants_authenticated.load(Ordering::Relaxed)),
-            spare: Mutex::new(Vec::new()),
             metadata: Mutex::new(self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         })
     }
@@ -303,6 +313,7 @@ impl Request {
     /// Asks for something else.
     pub fn set_question(&mut self, question: Question) {
         self.question = question;
+        self.question_end = 0;
     }
 
     /// Takes other EDNS, or none.
@@ -341,7 +352,7 @@ impl Request {
         }
         let mut inner = self.derive();
         inner.depth += 1;
-        inner.question = Question::new(name, qtype, self.question.class);
+        inner.set_question(Question::new(name, qtype, self.question.class));
         upstream.lookup(inner).await
     }
 
@@ -351,19 +362,18 @@ impl Request {
         self.depth
     }
 
-    /// A buffer to write a reply into: that of the query before, so that its memory is used again. Empty.
+    /// A buffer to write a reply into: that of the query before on this thread, so that its memory is used again. Empty.
     #[must_use]
     pub fn take_buffer(&self) -> Vec<u8> {
-        let mut buffer = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
-        buffer.clear();
-        buffer
+        SPARE.take()
     }
 
-    /// Hands a buffer back for the next query. One that grew over `limit` octets is let go, so that one large reply
-    /// does not hold its memory for ever.
-    pub fn give_buffer(&mut self, buffer: Vec<u8>, limit: usize) {
+    /// Hands a buffer back for the next query on this thread. One that grew over `limit` octets is let go, so that one large
+    /// reply does not hold its memory for ever.
+    pub fn give_buffer(&self, mut buffer: Vec<u8>, limit: usize) {
         if buffer.capacity() <= limit {
-            *self.spare.get_mut().unwrap_or_else(PoisonError::into_inner) = buffer;
+            buffer.clear();
+            SPARE.set(buffer);
         }
     }
 
@@ -428,6 +438,10 @@ impl Request {
 
     /// Writes the question section.
     pub(crate) fn write_question(&self, out: &mut Vec<u8>) {
+        if let Some(question) = self.raw.get(HEADER..self.question_end) {
+            out.extend_from_slice(question);
+            return;
+        }
         out.extend_from_slice(self.question.name.as_wire());
         out.extend_from_slice(&self.question.qtype.0.to_be_bytes());
         out.extend_from_slice(&self.question.class.0.to_be_bytes());

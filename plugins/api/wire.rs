@@ -96,6 +96,8 @@ pub struct Records<'a> {
     message: &'a [u8],
     at: usize,
     left: [u16; 3],
+    /// The owner before: most records have the same.
+    last: &'a [u8],
 }
 
 impl<'a> Records<'a> {
@@ -103,7 +105,7 @@ impl<'a> Records<'a> {
     #[must_use]
     pub fn of(message: &'a [u8]) -> Self {
         let count = |index: usize| read_u16(message, 6 + 2 * index).unwrap_or(0);
-        Self { message, at: question_end(message), left: [count(0), count(1), count(2)] }
+        Self { message, at: question_end(message), left: [count(0), count(1), count(2)], last: &[] }
     }
 
     /// Octets up to the next record; behind the last one the length of the message.
@@ -121,18 +123,21 @@ impl<'a> Iterator for Records<'a> {
         let (left, section) = self.left.iter_mut().zip(SECTIONS).find(|(left, _)| **left > 0)?;
         *left -= 1;
         let offset = self.at;
-        let owner_len = wire_len(self.message.get(offset..)?).ok()?;
-        let fixed = offset + owner_len;
-        let start = fixed + FIXED;
-        let end = start + usize::from(read_u16(self.message, fixed + 8)?);
+        let rest = self.message.get(offset..)?;
+        if self.last.is_empty() || !rest.starts_with(self.last) {
+            self.last = rest.get(..wire_len(rest).ok()?)?;
+        }
+        let start = offset + self.last.len() + FIXED;
+        let &[t1, t2, c1, c2, l1, l2, l3, l4, n1, n2] = rest.get(self.last.len()..)?.first_chunk::<FIXED>()?;
+        let end = start + usize::from(u16::from_be_bytes([n1, n2]));
         self.at = end;
         Some(Record {
             section,
             offset,
-            owner: self.message.get(offset..fixed)?,
-            rtype: Type(read_u16(self.message, fixed)?),
-            class: Class(read_u16(self.message, fixed + 2)?),
-            ttl: read_u32(self.message, fixed + 4)?,
+            owner: self.last,
+            rtype: Type(u16::from_be_bytes([t1, t2])),
+            class: Class(u16::from_be_bytes([c1, c2])),
+            ttl: u32::from_be_bytes([l1, l2, l3, l4]),
             rdata: self.message.get(start..end)?,
         })
     }

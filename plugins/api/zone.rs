@@ -77,13 +77,18 @@ impl Zones {
     /// The longest zone that contains `name`; of equal ones the first.
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<&Zone> {
-        let mut best: Option<&Zone> = None;
-        for zone in self.0.iter().filter(|zone| zone.contains(name)) {
-            if best.is_none_or(|found| zone.name().as_wire().len() > found.name().as_wire().len()) {
-                best = Some(zone);
-            }
+        self.0.get(self.position(name)?)
+    }
+
+    /// Where the longest zone that contains `name` stands among them; of equal ones the first.
+    #[must_use]
+    pub fn position(&self, name: &Name) -> Option<usize> {
+        if let [zone] = self.0.as_slice()
+            && zone.name().is_root()
+        {
+            return Some(0);
         }
-        best
+        name.longest_zone(self.0.iter().map(Zone::name)).map(|(index, _)| index)
     }
 
     /// The zones in their order.

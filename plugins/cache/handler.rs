@@ -9,7 +9,8 @@ use super::store::{Key, Store};
 use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
-    Clock, Edns, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response, Zones, flag,
+    Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response,
+    Zones, flag,
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -30,7 +31,7 @@ pub(super) struct Inner {
     pub(super) config: Config,
     zones: Zones,
     pub(super) clock: Clock,
-    hasher: DefaultHashBuilder,
+    pub(super) hasher: DefaultHashBuilder,
     success: Store,
     denial: Store,
     metrics: OnceLock<Vec<ServerMetrics>>,
@@ -85,7 +86,7 @@ impl Handler for Cache {
 
     fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
         let inner = &*self.inner;
-        if inner.zones.find(request.question().lower()).is_none() {
+        if inner.zones.position(request.question().lower()).is_none() {
             return next.run(request);
         }
         let key = Key::of(request, &inner.hasher);
@@ -93,7 +94,7 @@ impl Handler for Cache {
             None => inner.miss(request, next, key, None),
             Some(Found::Fresh(message, refresh)) => {
                 if refresh {
-                    self.spawn_refresh(request, next, key, false);
+                    self.spawn_refresh(request, next, false);
                 }
                 Reply::message(message)
             }
@@ -138,7 +139,7 @@ impl Inner {
     }
 
     /// What the stores have for a query, counted (CoreDNS: Cache.getIfNotStale).
-    fn find(&self, key: &Key, request: &Request) -> Option<Found> {
+    fn find(&self, key: &Key<'_>, request: &Request) -> Option<Found> {
         let metrics = self.metrics(request);
         metrics.inspect(|metrics| metrics.requests.inc());
         let found = self.look(key, request, self.clock.now());
@@ -151,7 +152,7 @@ impl Inner {
     }
 
     /// Looks in the stores: denials first, but a good answer before a failure, and before any denial with `prefer_positive`.
-    fn look(&self, key: &Key, request: &Request, now: Instant) -> Option<(Side, Found)> {
+    fn look(&self, key: &Key<'_>, request: &Request, now: Instant) -> Option<(Side, Found)> {
         let stale = self.config.stale.up_to;
         if self.config.stale.prefer_positive && stale > 0 {
             let good = self.success.get(key, |item| {
@@ -203,7 +204,7 @@ impl Inner {
     }
 
     /// Asks on, and keeps what comes back. `live` is where a mark says that the answer is made from a live index.
-    fn miss<'a>(&'a self, request: &'a Request, next: Next<'a>, key: Key, live: Option<Side>) -> Reply<'a> {
+    fn miss<'a>(&'a self, request: &'a Request, next: Next<'a>, key: Key<'a>, live: Option<Side>) -> Reply<'a> {
         request.ask_authenticated();
         match next.run(request) {
             Reply::Now(Some(outcome)) => Reply::now(self.take(request, &key, outcome, live)),
@@ -225,7 +226,7 @@ impl Inner {
         &'a self,
         request: &'a Request,
         next: Next<'a>,
-        key: Key,
+        key: Key<'a>,
         (side, letters): (Side, Box<Name>),
     ) -> Reply<'a> {
         Reply::later(async move {
@@ -245,7 +246,7 @@ impl Inner {
         &'a self,
         request: &'a Request,
         next: Next<'a>,
-        key: &Key,
+        key: &Key<'_>,
         mut begun: Option<Reply<'a>>,
     ) -> Asked<'a> {
         loop {
@@ -270,7 +271,7 @@ impl Inner {
     }
 
     /// What another query has put into the store since this one looked.
-    fn kept_meanwhile(&self, request: &Request, key: &Key) -> Option<Outcome> {
+    fn kept_meanwhile(&self, request: &Request, key: &Key<'_>) -> Option<Outcome> {
         let (_, Found::Fresh(message, refresh)) = self.look(key, request, self.clock.now())? else { return None };
         if refresh {
             self.end_refresh(key, None);
@@ -279,12 +280,38 @@ impl Inner {
     }
 
     /// Keeps what came back, if it is worth it, and makes of it what the client gets.
-    fn take(&self, request: &Request, key: &Key, mut outcome: Outcome, live: Option<Side>) -> Outcome {
+    fn take(&self, request: &Request, key: &Key<'_>, mut outcome: Outcome, live: Option<Side>) -> Outcome {
         if let Some(message) = written(&mut outcome) {
-            self.keep(request, key, message, (live, Purpose::Answer));
+            if !self.is_marked(message, live) {
+                self.keep(request, key, message, (live, Purpose::Answer));
+            }
             hide_authentic(request, message);
         }
         outcome
+    }
+
+    /// Whether a live answer has its mark already; then its maker's word for it is enough, and its TTLs are set here.
+    fn is_marked(&self, message: &mut Message, live: Option<Side>) -> bool {
+        let (Some(gist), Some(side), true) = (message.gist(), live, message.live && message.edns.is_none()) else {
+            return false;
+        };
+        let limits = self.limits(side);
+        let ttl = gist.ttl.min(limits.ttl).max(limits.min_ttl).min(limits.ttl);
+        if (gist.kind == GistKind::Answer) != (side == Side::Success) {
+            return false;
+        }
+        if ttl != gist.ttl {
+            message.set_ttls(ttl);
+        }
+        true
+    }
+
+    /// The limits of one side.
+    const fn limits(&self, side: Side) -> &Limits {
+        match side {
+            Side::Success => &self.config.success,
+            Side::Denial => &self.config.denial,
+        }
     }
 
     /// Makes of what another query got what this one's client gets.
@@ -314,7 +341,7 @@ impl Inner {
     }
 
     /// Keeps a message that is worth it; flattens its TTLs in any case (CoreDNS: ResponseWriter.WriteMsg).
-    pub(super) fn keep(&self, request: &Request, key: &Key, message: &mut Message, how: (Option<Side>, Purpose)) {
+    pub(super) fn keep(&self, request: &Request, key: &Key<'_>, message: &mut Message, how: (Option<Side>, Purpose)) {
         let kind = kind_of(message, self.clock.unix_seconds());
         let is_storable = is_storable(message, kind);
         let ttl = self.flatten(message, kind);
@@ -326,7 +353,7 @@ impl Inner {
             return;
         }
         let side = Side::of(kind);
-        let limits = if side == Side::Denial { &self.config.denial } else { &self.config.success };
+        let limits = self.limits(side);
         let is_kept_mark = message.live && how.0 == Some(side);
         if limits.except.find(request.question().lower()).is_none() && !is_kept_mark {
             self.insert(request, key, message, (side, ttl, how));
@@ -341,7 +368,7 @@ impl Inner {
     fn insert(
         &self,
         request: &Request,
-        key: &Key,
+        key: &Key<'_>,
         message: &Message,
         (side, ttl, (live, purpose)): (Side, u32, (Option<Side>, Purpose)),
     ) {

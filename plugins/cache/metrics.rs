@@ -1,8 +1,8 @@
 //! The metrics of `cache`, resolved once for each listener. A series appears when it is first counted, as in CoreDNS.
 
 use plugin_api::Metrics;
+use plugin_api::metrics::Tally;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +25,7 @@ pub(super) struct KindLabels {
 }
 
 /// A counter whose series begins with its first count.
-pub(super) struct Count(Box<dyn Fn() -> Counter + Send + Sync>, OnceLock<Counter>);
+pub(super) struct Count(Box<dyn Fn() -> Tally + Send + Sync>, OnceLock<Tally>);
 
 impl Count {
     /// Counts one.
@@ -87,7 +87,7 @@ impl ServerMetrics {
     pub(super) fn new(metrics: &Metrics, server: &Arc<str>, zones: &str, view: &str) -> Self {
         let labels = Labels { server: server.to_string(), zones: zones.to_owned(), view: view.to_owned() };
         let count = |name: &str, help: &str| {
-            let family = metrics.get(name, help, Family::<Labels, Counter>::default);
+            let family = metrics.get(name, help, Family::<Labels, Tally>::default);
             let labels = labels.clone();
             Count(Box::new(move || family.get_or_create_owned(&labels)), OnceLock::new())
         };
@@ -113,7 +113,7 @@ impl KindMetrics {
         let Labels { server, zones, view } = labels.clone();
         let labels = KindLabels { server, r#type: kind, zones, view };
         let count = |name: &str, help: &str| {
-            let family = metrics.get(name, help, Family::<KindLabels, Counter>::default);
+            let family = metrics.get(name, help, Family::<KindLabels, Tally>::default);
             let labels = labels.clone();
             Count(Box::new(move || family.get_or_create_owned(&labels)), OnceLock::new())
         };

@@ -22,7 +22,6 @@ struct Refresh {
     inner: Arc<Inner>,
     rest: Rest,
     request: Box<Request>,
-    key: Key,
     /// Whether only what may replace a stale answer counts.
     is_stale: bool,
 }
@@ -43,7 +42,7 @@ impl Cache {
         &'a self,
         request: &'a Request,
         next: Next<'a>,
-        key: Key,
+        key: Key<'a>,
         (message, refresh): (Message, bool),
     ) -> Reply<'a> {
         let inner = &*self.inner;
@@ -59,24 +58,24 @@ impl Cache {
             });
         }
         if refresh {
-            self.spawn_refresh(request, next, key, true);
+            self.spawn_refresh(request, next, true);
         }
         Reply::now(inner.serve_stale(request, message))
     }
 
     /// Fetches again without a client that waits. Beyond the bound nothing happens and the next hit tries again.
-    pub(super) fn spawn_refresh(&self, request: &Request, next: Next<'_>, key: Key, is_stale: bool) {
-        let refresh = self.refresh(request, next, key, is_stale);
+    pub(super) fn spawn_refresh(&self, request: &Request, next: Next<'_>, is_stale: bool) {
+        let refresh = self.refresh(request, next, is_stale);
         self.inner.metrics(request).inspect(|metrics| metrics.prefetches.inc());
         self.spawn(refresh, |_| ());
     }
 
     /// A refresh, not begun.
-    fn refresh(&self, request: &Request, next: Next<'_>, key: Key, is_stale: bool) -> Refresh {
+    fn refresh(&self, request: &Request, next: Next<'_>, is_stale: bool) -> Refresh {
         let mut request = request.derive();
         request.set_transport(Transport::Tcp);
         request.ask_authenticated();
-        Refresh { inner: Arc::clone(&self.inner), rest: next.detach(), request, key, is_stale }
+        Refresh { inner: Arc::clone(&self.inner), rest: next.detach(), request, is_stale }
     }
 
     /// Begins a refresh; `done` learns what a client may be told, if anything.
@@ -84,16 +83,16 @@ impl Cache {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= MAX_REFRESHES {
-            refresh.inner.end_refresh(&refresh.key, None);
+            refresh.inner.end_refresh(&Key::of(&refresh.request, &refresh.inner.hasher), None);
             return;
         }
         tasks.spawn(async move { done(refresh.run().await) });
     }
 
     /// Asks the next plugin and waits so long; none if a stale answer is to be served. The asking goes on behind it.
-    async fn verify_in_time(&self, request: &Request, next: Next<'_>, key: Key) -> Option<Outcome> {
+    async fn verify_in_time(&self, request: &Request, next: Next<'_>, key: Key<'_>) -> Option<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        let mut refresh = self.refresh(request, next, key.clone(), true);
+        let mut refresh = self.refresh(request, next, true);
         refresh.request.set_transport(request.origin().transport);
         self.spawn(refresh, |message| drop(sender.send(message)));
         let waited = tokio::time::timeout(self.inner.config.stale.timeout, receiver).await;
@@ -109,7 +108,8 @@ impl Cache {
 impl Refresh {
     /// Fetches and keeps. Gives a message that a client may get in place of a stale one.
     async fn run(self) -> Option<Message> {
-        let Self { inner, rest, request, key, is_stale } = self;
+        let Self { inner, rest, request, is_stale } = self;
+        let key = Key::of(&request, &inner.hasher);
         let uses = inner.use_count(&key);
         let asked = inner.ask(&request, rest.next(), &key, None).await;
         let fetched = match asked.outcome {
@@ -135,7 +135,7 @@ impl Inner {
     }
 
     /// Asks the next plugin for as long as it takes; none if a stale answer is to be served.
-    async fn verify<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key) -> Option<Outcome> {
+    async fn verify<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key<'_>) -> Option<Outcome> {
         request.ask_authenticated();
         let asked = self.ask(request, next, key, None).await;
         let fetched = match asked.outcome {
@@ -155,7 +155,7 @@ impl Inner {
     fn take_fetched(
         &self,
         request: &Request,
-        key: &Key,
+        key: &Key<'_>,
         mut message: Message,
         (is_stale, purpose): (bool, Purpose),
     ) -> Option<Message> {
@@ -189,20 +189,20 @@ impl Inner {
     }
 
     /// How often the item under a key was asked for.
-    fn use_count(&self, key: &Key) -> Option<UseCount> {
+    fn use_count(&self, key: &Key<'_>) -> Option<UseCount> {
         let count = |side| self.store(side).get(key, |item| item.use_count);
         count(Side::Denial).or_else(|| count(Side::Success))
     }
 
     /// Lets the new item under a key begin with the uses of the old one.
-    fn carry_uses(&self, key: &Key, uses: UseCount) {
+    fn carry_uses(&self, key: &Key<'_>, uses: UseCount) {
         let uses = uses.carried(self.clock.now());
         let carry = |side| self.store(side).get(key, |item| item.use_count = uses);
         carry(Side::Denial).or_else(|| carry(Side::Success));
     }
 
     /// Ends the refresh of what is under a key. A failed one (`Some(false)`) is followed by a pause if there is to be one.
-    pub(super) fn end_refresh(&self, key: &Key, success: Option<bool>) {
+    pub(super) fn end_refresh(&self, key: &Key<'_>, success: Option<bool>) {
         let recheck = self.config.stale.recheck;
         let has_pause = success == Some(false) && !recheck.is_zero();
         let retry_after: Option<Instant> = has_pause.then(|| self.clock.now() + recheck);
@@ -212,7 +212,7 @@ impl Inner {
     }
 
     /// The answer that was just kept, as a hit shows it.
-    fn answer_kept(&self, request: &Request, key: &Key) -> Option<Message> {
+    fn answer_kept(&self, request: &Request, key: &Key<'_>) -> Option<Message> {
         let now = self.clock.now();
         let shown = |side| {
             let answer = self.store(side).get(key, |item| {

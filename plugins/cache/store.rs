@@ -19,43 +19,41 @@ const BYTES_PER_ENTRY: usize = 2048;
 const MIN_BYTES: usize = 96 * 1024;
 
 /// What an item is found by, borrowed from a query.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key<'a> {
     hash: u64,
-    name: Name,
+    /// The name in lower case, in wire form.
+    name: &'a [u8],
     fixed: [u8; 5],
 }
 
-impl Key {
+impl<'a> Key<'a> {
     /// The key of a query: DO, CD, type, class and the name in lower case.
-    pub(super) fn of(request: &Request, hasher: &DefaultHashBuilder) -> Self {
+    pub(super) fn of(request: &'a Request, hasher: &DefaultHashBuilder) -> Self {
         let question = request.question();
         let bits = u8::from(request.dnssec_ok()) << 1 | u8::from(request.has_flag(flag::CD));
         Self::new(question.lower(), (question.qtype(), question.class()), bits, hasher)
     }
 
     /// A key from its parts; the name in lower case.
-    fn new(name: &Name, (qtype, class): (Type, Class), bits: u8, hasher: &DefaultHashBuilder) -> Self {
+    fn new(name: &'a Name, (qtype, class): (Type, Class), bits: u8, hasher: &DefaultHashBuilder) -> Self {
         let ([t1, t2], [c1, c2]) = (qtype.0.to_be_bytes(), class.0.to_be_bytes());
         let fixed = [bits, t1, t2, c1, c2];
         let mut state = hasher.build_hasher();
         state.write(&fixed);
         state.write(name.as_wire());
-        Self { hash: state.finish(), name: name.clone(), fixed }
+        Self { hash: state.finish(), name: name.as_wire(), fixed }
     }
 
     /// Whether a slot was stored under this key.
     fn is_of(&self, slot: &Slot) -> bool {
         slot.hash == self.hash
-            && slot
-                .key
-                .split_at_checked(5)
-                .is_some_and(|(fixed, name)| fixed == self.fixed && name == self.name.as_wire())
+            && slot.key.split_at_checked(5).is_some_and(|(fixed, name)| fixed == self.fixed && name == self.name)
     }
 
     /// The key as octets, to be kept.
     fn octets(&self) -> Box<[u8]> {
-        [&self.fixed, self.name.as_wire()].concat().into()
+        [&self.fixed, self.name].concat().into()
     }
 }
 
@@ -85,7 +83,7 @@ struct Shard {
 
 impl Shard {
     /// Where a key's slot is.
-    fn find(&self, key: &Key) -> Option<usize> {
+    fn find(&self, key: &Key<'_>) -> Option<usize> {
         self.index.find(key.hash, |at| self.slots.get(*at).is_some_and(|slot| key.is_of(slot))).copied()
     }
 
@@ -148,14 +146,14 @@ impl Store {
     }
 
     /// Lets `visit` see the item under a key, while its shard is locked.
-    pub(super) fn get<T>(&self, key: &Key, visit: impl FnOnce(&mut Item) -> T) -> Option<T> {
+    pub(super) fn get<T>(&self, key: &Key<'_>, visit: impl FnOnce(&mut Item) -> T) -> Option<T> {
         let mut shard = self.shard(key)?;
         let at = shard.find(key)?;
         shard.slots.get_mut(at).map(|slot| visit(&mut slot.item))
     }
 
     /// Keeps an item; gives how many others were thrown out for it. One that is larger than a shard is not kept.
-    pub(super) fn insert(&self, key: &Key, item: Item) -> u64 {
+    pub(super) fn insert(&self, key: &Key<'_>, item: Item) -> u64 {
         let slot = Slot { hash: key.hash, key: key.octets(), item };
         let Some(mut shard) = self.shard(key) else { return 0 };
         let before = shard.slots.len();
@@ -175,7 +173,7 @@ impl Store {
     }
 
     /// Forgets the item under a key.
-    pub(super) fn remove(&self, key: &Key) {
+    pub(super) fn remove(&self, key: &Key<'_>) {
         let Some(mut shard) = self.shard(key) else { return };
         let before = shard.slots.len();
         if let Some(at) = shard.find(key) {
@@ -195,7 +193,7 @@ impl Store {
     }
 
     /// The shard of a key. The table inside uses the lowest and highest bits of the hash, so the middle chooses.
-    fn shard(&self, key: &Key) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, key: &Key<'_>) -> Option<MutexGuard<'_, Shard>> {
         let number = usize::try_from(key.hash >> 32).unwrap_or(0) % SHARDS;
         Some(self.shards.get(number)?.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -550,11 +550,11 @@ async fn verification_has_a_limit() {
     assert_eq!(verified, "NOERROR qr aa rd; answer: x-ttl1.test. 1 IN A 192.0.2.3");
 }
 
-/// A message with so many records, and its key.
-fn stored(name: &str, hasher: &DefaultHashBuilder) -> (Key, Item) {
+/// A query, and a message with so many records that answers it.
+fn stored(name: &str) -> (Box<Request>, Item) {
     let request = trial::request(name, &Clock::system());
     let message = records(&request, name.split('.').next().unwrap(), (1, 60, 60));
-    (Key::of(&request, hasher), Item::new(&message, 60, Instant::now()))
+    (request, Item::new(&message, 60, Instant::now()))
 }
 
 #[test]
@@ -563,7 +563,8 @@ fn a_store_is_bounded_by_entries_and_octets() {
     let store = Store::new(10_000);
     let mut evicted = 0;
     for number in 0..30_000 {
-        let (key, item) = stored(&format!("x.{number}.test"), &hasher);
+        let (request, item) = stored(&format!("x.{number}.test"));
+        let key = Key::of(&request, &hasher);
         evicted += store.insert(&key, item);
         assert!(store.get(&key, |item| item.ttl).is_some());
     }
@@ -571,7 +572,8 @@ fn a_store_is_bounded_by_entries_and_octets() {
     assert_eq!(usize::try_from(evicted).unwrap() + store.len(), 30_000);
     let store = Store::new(0);
     for number in 0..2000 {
-        let (key, item) = stored(&format!("x-big.{number}.test"), &hasher);
+        let (request, item) = stored(&format!("x-big.{number}.test"));
+        let key = Key::of(&request, &hasher);
         store.insert(&key, item);
         assert!(store.get(&key, |item| item.ttl).is_some());
     }
@@ -582,7 +584,8 @@ fn a_store_is_bounded_by_entries_and_octets() {
 fn a_store_forgets_and_replaces() {
     let hasher = DefaultHashBuilder::default();
     let store = Store::new(100);
-    let (key, item) = stored("x.test", &hasher);
+    let (request, item) = stored("x.test");
+    let key = Key::of(&request, &hasher);
     let mut newer = item.clone();
     newer.ttl = 9;
     assert_eq!(store.insert(&key, item) + store.insert(&key, newer), 0);

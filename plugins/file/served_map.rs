@@ -1,9 +1,9 @@
 //! Served zones by name. Knows no query.
 
 use super::served::Served;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Values;
 use plugin_api::Name;
-use std::collections::HashMap;
-use std::collections::hash_map::Values;
 use std::sync::Arc;
 
 /// Served zones by their names in wire form and lower case.

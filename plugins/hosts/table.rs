@@ -1,7 +1,7 @@
 //! Names to addresses and back, as one immutable table. Knows no file and no query.
 
+use hashbrown::HashMap;
 use plugin_api::{Name, Zones};
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest line in octets; CoreDNS's reader stops at one that is longer, ours leaves it out.

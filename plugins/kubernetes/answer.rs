@@ -72,6 +72,14 @@ pub(super) fn push_addresses(
     qtype: Type,
     records: &Records<'_>,
 ) -> Result<(), NameInstead> {
+    // The usual headless service: nothing to be looked at one by one.
+    if qtype == Type::A
+        && !records.may_repeat()
+        && let Some(runs) = records.fours()
+    {
+        runs.for_each(|run| reply.push_fours(owner, ttl, run));
+        return Ok(());
+    }
     let mut seen = records.may_repeat().then(Seen::default);
     let mut has_name = false;
     records.each(|entry| {
@@ -107,11 +115,10 @@ impl Services<'_> {
             if self.records.is_of_service() && !self.is_first(entry) {
                 return;
             }
-            let mut written = entry.ports.iter().enumerate().filter(|(_, port)| self.records.wants(port));
             let is_twin = |at: usize, number: i32| {
-                entry.ports.iter().take(at).any(|port| port.number == number && self.records.wants(port))
+                entry.wanted(&self.records).take_while(|(place, _)| *place < at).any(|(_, port)| port.number == number)
             };
-            written.try_for_each(|(at, port)| {
+            entry.wanted(&self.records).for_each(|(at, port)| {
                 let is_old =
                     is_twin(at, port.number) || seen.as_mut().is_some_and(|seen| !seen.is_new((target, port.number)));
                 // CoreDNS writes the lower 16 bits whatever the number is.
@@ -121,12 +128,11 @@ impl Services<'_> {
                     let srv = Srv { priority: 0, weight, port: port_number, target };
                     reply.push_srv(Section::Answer, &[self.owner], self.ttl, &srv);
                 }
-                Some(())
             });
         });
         let mut seen = self.records.may_repeat().then(Seen::default);
         self.each_address(|entry, target, address| {
-            let has_port = entry.ports.iter().any(|port| port.number != NO_PORT && self.records.wants(port));
+            let has_port = entry.wanted(&self.records).any(|(_, port)| port.number != NO_PORT);
             if has_port && seen.as_mut().is_none_or(|seen| seen.is_new((target, entry.host))) {
                 push_address(reply, Section::Additional, target, self.ttl, address);
             }
@@ -138,7 +144,7 @@ impl Services<'_> {
         let mut count = 0;
         self.records.each(|entry| {
             if entry.host.address().is_some() {
-                count += entry.ports.iter().filter(|port| self.records.wants(port)).count();
+                count += entry.wanted(&self.records).count();
             }
         });
         share(count)

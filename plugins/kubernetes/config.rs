@@ -106,8 +106,8 @@ impl Config {
 
     /// Returns the longest zone that holds a name, and where in the name it begins.
     pub(super) fn zone_of(&self, name: &Name) -> Option<(&ServedZone, usize)> {
-        let zones = self.zones.iter().filter_map(|zone| Some((zone, name.offset_of(zone.zone.name())?)));
-        zones.min_by_key(|(_, offset)| *offset)
+        let (index, offset) = name.longest_zone(self.zones.iter().map(|zone| zone.zone.name()))?;
+        Some((self.zones.get(index)?, offset))
     }
 
     /// Returns the kinds that have to be read.
@@ -135,8 +135,8 @@ impl Config {
 
     /// Says whether a namespace, given as a label in wire form, is listed or none has to be.
     pub(super) fn lists(&self, namespace: &[u8]) -> bool {
-        let text = namespace.get(1..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
-        self.namespaces.is_empty() || self.namespaces.contains(text)
+        let text = || namespace.get(1..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        self.namespaces.is_empty() || self.namespaces.contains(text())
     }
 
     /// Says whether names in a namespace exist: it is listed, and there is such a namespace.

@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use plugin_api::{
-    Handler, Message, Name, Next, OwnedRecord, Rcode, Reply, ReplyBuilder, Request, Response, Section, Srv, Type, flag,
+    Class, Gist, GistKind, Handler, Message, Name, Next, OwnedRecord, Rcode, Reply, ReplyBuilder, Request, Response,
+    Section, Srv, Type, flag,
 };
 
-use super::answer::{NameInstead, Services, push_address, push_addresses, push_hosts, push_soa, share, type_of};
+use super::answer::{
+    MAX_SOA_TTL, NameInstead, Services, push_address, push_addresses, push_hosts, push_soa, share, type_of,
+};
 use super::chase::{Chase, Gathered};
 use super::config::Config;
 use super::index::{Group, Kinds, Snapshot};
@@ -129,13 +132,35 @@ impl<'a> Query<'a> {
     }
 
     /// The finished reply; without an answer it gets the zone's SOA.
-    fn finish(&self, mut reply: ReplyBuilder) -> Verdict {
-        if reply.count(Section::Answer) == 0 {
+    fn finish(&self, reply: ReplyBuilder) -> Verdict {
+        self.finish_with(reply, self.plugin.config.ttl)
+    }
+
+    /// As [`Query::finish`], for answers with this TTL.
+    fn finish_with(&self, mut reply: ReplyBuilder, ttl: u32) -> Verdict {
+        let is_empty = reply.count(Section::Answer) == 0;
+        if is_empty {
             self.push_soa(&mut reply, Section::Authority);
         }
+        let gist = if is_empty { (GistKind::NoData, self.soa_ttl()) } else { (GistKind::Answer, ttl) };
+        Verdict::Done(self.live(reply, Some(gist)))
+    }
+
+    /// The finished reply, marked as made just now, with what is known of its records.
+    fn live(&self, reply: ReplyBuilder, gist: Option<(GistKind, u32)>) -> Message {
         let mut message = reply.finish();
         message.live = true;
-        Verdict::Done(message)
+        if let Some((kind, ttl)) = gist
+            && self.request.question().class() == Class::IN
+        {
+            message.set_gist(Gist { kind, ttl });
+        }
+        message
+    }
+
+    /// TTL of the zone's SOA.
+    fn soa_ttl(&self) -> u32 {
+        self.plugin.config.ttl.min(MAX_SOA_TTL)
     }
 
     /// Appends the zone's SOA.
@@ -159,9 +184,12 @@ impl<'a> Query<'a> {
         let mut reply = self.reply();
         reply.set_rcode(rcode);
         self.push_soa(&mut reply, Section::Authority);
-        let mut message = reply.finish();
-        message.live = true;
-        message
+        let kind = match rcode {
+            Rcode::NOERROR => Some(GistKind::NoData),
+            Rcode::NXDOMAIN => Some(GistKind::NameError),
+            _ => None,
+        };
+        self.live(reply, kind.map(|kind| (kind, self.soa_ttl())))
     }
 
     /// The reply with what a chase brought.
@@ -171,9 +199,8 @@ impl<'a> Query<'a> {
             let write = |out: &mut Vec<u8>| out.extend_from_slice(rdata);
             reply.push_any(Section::Answer, &[owner.as_wire()], (*rtype, *class, *ttl), write);
         }
-        let mut message = reply.finish();
+        let mut message = self.live(reply, None);
         message.set_flag(flag::TC, gathered.is_truncated);
-        message.live = true;
         message
     }
 
@@ -238,7 +265,7 @@ impl<'a> Query<'a> {
         };
         let mut reply = self.reply();
         push_hosts(&mut reply, (self.place.name, config.pod_name_ttl), self.request.qtype(), hosts);
-        self.finish(reply)
+        self.finish_with(reply, config.pod_name_ttl)
     }
 
     /// SRV.
@@ -296,7 +323,7 @@ impl<'a> Query<'a> {
         if self.place.labels() == b"\x0bdns-version" {
             let mut reply = self.reply();
             reply.push_txt(Section::Answer, &[self.place.name], SCHEMA.1, &[SCHEMA.0]);
-            return self.finish(reply);
+            return self.finish_with(reply, SCHEMA.1);
         }
         self.with_hit(|hit, asked| match hit {
             Hit::NxDomain => self.pod_by_name(),
@@ -344,7 +371,7 @@ impl<'a> Query<'a> {
     fn start_of_authority(&self) -> Verdict {
         let mut reply = self.reply();
         self.push_soa(&mut reply, Section::Answer);
-        self.finish(reply)
+        self.finish_with(reply, self.soa_ttl())
     }
 
     /// NS of the zone: each name once, with all addresses.

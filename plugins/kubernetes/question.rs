@@ -5,9 +5,6 @@
 //! TOPOLOGY-ZONE.pin|prefer._zone.SVC.NS.svc (zonal)               ADDRESS.NS.pod
 //! ```
 
-/// Labels that a name can have, the root not counted.
-const MAX_LABELS: usize = 127;
-
 /// Which tree a name is in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Tree {
@@ -59,12 +56,15 @@ pub(super) struct Grammar {
     pub(super) zonal: bool,
 }
 
+/// How many labels from the right are known by number: no name of the usual grammar has more, and topology zones begin here.
+const NUMBERED: usize = 8;
+
 /// A name's labels by number, counted from the right.
 struct Labels<'a> {
     /// The octets of all labels, each with its length.
     wire: &'a [u8],
-    /// Where each begins, from the left.
-    starts: [u8; MAX_LABELS],
+    /// Where the last ones begin, each at its number from the left modulo [`NUMBERED`].
+    starts: [u8; NUMBERED],
     /// How many there are.
     count: usize,
 }
@@ -72,20 +72,25 @@ struct Labels<'a> {
 impl<'a> Labels<'a> {
     /// Finds the labels.
     fn new(wire: &'a [u8]) -> Self {
-        let mut labels = Self { wire, starts: [0; MAX_LABELS], count: 0 };
+        let mut labels = Self { wire, starts: [0; NUMBERED], count: 0 };
         let mut at = 0;
-        while let (Some(length), Some(slot)) = (wire.get(at), labels.starts.get_mut(labels.count)) {
-            *slot = u8::try_from(at).unwrap_or(u8::MAX);
+        while let Some(length) = wire.get(at) {
+            labels.starts[labels.count % NUMBERED] = u8::try_from(at).unwrap_or(u8::MAX);
             labels.count += 1;
             at += usize::from(*length) + 1;
         }
         labels
     }
 
-    /// Where the label with this number from the right begins; the end of the name for 0.
-    fn start(&self, number: usize) -> usize {
-        let index = self.count.checked_sub(number).filter(|index| *index < self.count);
-        index.and_then(|index| self.starts.get(index)).map_or(self.wire.len(), |start| usize::from(*start))
+    /// Where the label with this number from the right begins; the end of the name for 0, its beginning for those that are too
+    /// far left to be known.
+    const fn start(&self, number: usize) -> usize {
+        match number {
+            0 => self.wire.len(),
+            1..=NUMBERED if number <= self.count => self.starts[(self.count - number) % NUMBERED] as usize,
+            _ if number <= self.count => 0,
+            _ => self.wire.len(),
+        }
     }
 
     /// The labels from one number to another, both included, with their lengths.

@@ -60,12 +60,9 @@ impl Recorder {
     /// The counters for a query.
     fn scope(&self, request: &Request) -> Option<&DnsMetrics> {
         let server = &request.origin().site.server;
-        let counted = self.scopes.get()?.iter().find(|counted| *counted.server == **server)?;
-        let zones = self.zones.as_slice();
-        let place = match self.zones.find(request.question().lower()) {
-            Some(zone) => zones.iter().position(|known| known == zone)?,
-            None => zones.len(),
-        };
+        let is_it = |counted: &&Counted| Arc::ptr_eq(&counted.server, server) || *counted.server == **server;
+        let counted = self.scopes.get()?.iter().find(is_it)?;
+        let place = self.zones.position(request.question().lower()).unwrap_or(self.zones.as_slice().len());
         counted.zones.get(place)
     }
 

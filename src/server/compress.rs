@@ -3,17 +3,26 @@
 //! Names are compared with their letters, so `A.example` never points to `a.example`. Knows no limit of size.
 
 use hashbrown::HashTable;
+use plugin_api::Type;
 use plugin_api::name::wire_len;
 use plugin_api::wire::{HEADER, Part, Record, compresses_rdata, rdata_shape};
+use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 
 /// Offsets from here on cannot be pointed to: a pointer has 14 bits.
 const MAX_POINTER: usize = 1 << 14;
-/// Most labels of a name.
-const MAX_LABELS: usize = 128;
+/// Names of which a table has room for; a larger one is let go.
+const KEEP: usize = 1024;
+/// Labels whose hashes are kept while a name is looked for; those of further ones are made again.
+const HASHES: usize = 8;
+
+thread_local! {
+    /// The table of the message before, so that its memory is used again: one for each thread, of a bounded size.
+    static SPARE: Cell<HashTable<u16>> = const { Cell::new(HashTable::new()) };
+}
 
 /// Knows the names written so far into one message.
-pub(super) struct Compressor {
+pub(super) struct Compressor<'a> {
     /// Where the message begins in the output; pointers count from there.
     start: usize,
     /// Offsets of the suffixes written, by their octets.
@@ -21,14 +30,23 @@ pub(super) struct Compressor {
     /// Makes the hashes.
     hasher: hashbrown::DefaultHashBuilder,
     /// The owner written last and where: long answers repeat it.
-    last: Option<(Box<[u8]>, u16)>,
+    last: Option<(&'a [u8], u16)>,
 }
 
-impl Compressor {
+impl Drop for Compressor<'_> {
+    fn drop(&mut self) {
+        if self.known.capacity() <= KEEP {
+            SPARE.set(std::mem::take(&mut self.known));
+        }
+    }
+}
+
+impl<'a> Compressor<'a> {
     /// A compressor for the message that begins at `start` of `out` and has header and question by now.
     pub(super) fn new(start: usize, out: &[u8]) -> Self {
-        let mut compressor =
-            Self { start, known: HashTable::with_capacity(64), hasher: Default::default(), last: None };
+        let mut known = SPARE.take();
+        known.clear();
+        let mut compressor = Self { start, known, hasher: Default::default(), last: None };
         if let Some(name) = out.get(start + HEADER..)
             && let Ok(length) = wire_len(name)
         {
@@ -37,9 +55,13 @@ impl Compressor {
         compressor
     }
 
-    /// Appends a record.
-    pub(super) fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+    /// Appends a record; `behind_owner` is what of it follows its owner.
+    pub(super) fn record(&mut self, record: &Record<'a>, behind_owner: &[u8], out: &mut Vec<u8>) {
         self.owner(record.owner, out);
+        if matches!(record.rtype, Type::A | Type::AAAA) {
+            out.extend_from_slice(behind_owner);
+            return;
+        }
         out.extend_from_slice(&record.rtype.0.to_be_bytes());
         out.extend_from_slice(&record.class.0.to_be_bytes());
         out.extend_from_slice(&record.ttl.to_be_bytes());
@@ -53,9 +75,9 @@ impl Compressor {
     }
 
     /// Appends an owner; the same one as before costs no search.
-    fn owner(&mut self, owner: &[u8], out: &mut Vec<u8>) {
+    fn owner(&mut self, owner: &'a [u8], out: &mut Vec<u8>) {
         if let Some((last, at)) = &self.last
-            && **last == *owner
+            && *last == owner
         {
             out.extend_from_slice(&(0xc000 | at).to_be_bytes());
             return;
@@ -67,7 +89,7 @@ impl Compressor {
         self.last = u16::try_from(target)
             .ok()
             .filter(|at| usize::from(*at) < MAX_POINTER && owner.len() > 1)
-            .map(|at| (owner.into(), at));
+            .map(|at| (owner, at));
     }
 
     /// Appends rdata, its names as their type allows.
@@ -99,7 +121,7 @@ impl Compressor {
     fn name(&mut self, name: &[u8], may_point: bool, out: &mut Vec<u8>) {
         let base = out.len();
         let mut known = None;
-        let mut news: [(u64, usize); MAX_LABELS] = [(0, 0); MAX_LABELS];
+        let mut hashes = [0; HASHES];
         let mut count = 0;
         for at in suffixes(name) {
             let suffix = name.get(at..).unwrap_or(&[]);
@@ -108,10 +130,10 @@ impl Compressor {
                 known = Some((at, offset));
                 break;
             }
-            if let Some(slot) = news.get_mut(count) {
-                *slot = (hash, at);
-                count += 1;
+            if let Some(slot) = hashes.get_mut(count) {
+                *slot = hash;
             }
+            count += 1;
         }
         match known {
             Some((at, offset)) if may_point => {
@@ -120,8 +142,9 @@ impl Compressor {
             }
             _ => out.extend_from_slice(name),
         }
-        for (hash, at) in news.iter().take(count) {
-            self.insert(*hash, base + at - self.start, out);
+        for (index, at) in suffixes(name).take(count).enumerate() {
+            let hash = hashes.get(index).copied().unwrap_or_else(|| self.hash(name.get(at..).unwrap_or(&[])));
+            self.insert(hash, base + at - self.start, out);
         }
     }
 

@@ -51,17 +51,18 @@ fn fragments(octets: usize, request: &Request) -> bool {
 /// some were left out, whatever their section.
 fn shrink(plain: &[u8], budget: usize, out: &mut Vec<u8>) {
     let start = out.len();
-    let records = Records::of(plain);
+    let mut records = Records::of(plain);
     out.extend_from_slice(plain.get(..records.offset()).unwrap_or(plain));
     let mut compressor = Compressor::new(start, out);
     let mut counts = [0_u16; 3];
     let mut is_cut = out.len() - start >= budget && records.clone().next().is_some();
     if !is_cut {
-        for record in records {
+        while let Some(record) = records.next() {
+            let behind_owner = plain.get(record.offset + record.owner.len()..records.offset()).unwrap_or(&[]);
             let end = out.len();
             let is_full = end - start >= budget;
             if !is_full {
-                compressor.record(&record, out);
+                compressor.record(&record, behind_owner, out);
             }
             if is_full || out.len() - start > budget {
                 out.truncate(end);

@@ -13,15 +13,20 @@ impl<F: Future> Future for Guarded<'_, F> {
     type Output = Result<F::Output, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        crate::log::guard_panics(true);
-        // Work that has panicked is not polled again, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)));
-        crate::log::guard_panics(false);
-        match polled {
+        match catch(|| self.0.as_mut().poll(context)) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),
         }
     }
+}
+
+/// Does something whose panics become a value. Work that has panicked is not taken up again, so nobody sees what it left half
+/// done.
+pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    crate::log::guard_panics(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    crate::log::guard_panics(false);
+    done
 }
 
 /// The text of a panic.

@@ -13,7 +13,7 @@ use admit::Verdict;
 use guard::Guarded;
 use plugin_api::dns_metrics::{DnsMetrics, Report};
 use plugin_api::setup::Settings;
-use plugin_api::{BoxFuture, Chain, Class, Clock, Message, Next, Origin, Outcome, Rcode, Request, Response, Site};
+use plugin_api::{BoxFuture, Class, Clock, Message, Next, Origin, Outcome, Rcode, Reply, Request, Response, Site};
 use plugin_api::{Transport, Upstream};
 use prometheus_client::metrics::counter::Counter;
 use route::Router;
@@ -201,14 +201,16 @@ impl Server {
 
     /// Finds the block and walks its chain; a panic on the way costs one SERVFAIL.
     async fn resolve(&self, request: &Request) -> Answer {
-        let walk = pin!(async {
-            let Some(block) = self.parts.router.find(request) else {
-                return self.refuse(request, Rcode::REFUSED);
-            };
-            settle(run(&block.chain, request).await, request)
-        });
-        match Guarded(walk).await {
-            Ok(answer) => answer,
+        let begin = || Some(Next::start(&self.parts.router.find(request)?.chain).run(request));
+        let outcome = match guard::catch(begin) {
+            // Nearly always the answer is here by now, and needs no future.
+            Ok(Some(Reply::Now(Some(outcome)))) => Ok(outcome),
+            Ok(Some(reply)) => Guarded(pin!(reply)).await,
+            Ok(None) => return self.refuse(request, Rcode::REFUSED),
+            Err(panic) => Err(panic),
+        };
+        match outcome {
+            Ok(outcome) => settle(outcome, request),
             Err(panic) => self.recover(guard::text_of(&*panic), request),
         }
     }
@@ -235,11 +237,6 @@ impl Server {
         }
         self.refuse(request, Rcode::SERVFAIL)
     }
-}
-
-/// Walks the chain.
-async fn run(chain: &Chain, request: &Request) -> Outcome {
-    Next::start(chain).run(request).await
 }
 
 /// What is sent for an outcome: an error is an empty reply, unless it brings one.

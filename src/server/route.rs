@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 use plugin_api::link::{MetadataProvider, View};
-use plugin_api::{Chain, Name, Request, Type, Zone};
+use plugin_api::{Chain, Request, Type, Zone};
 use std::sync::Arc;
 
 /// A server block as a listener sees it.
@@ -21,15 +21,17 @@ pub struct Block {
 #[derive(Default)]
 pub struct Router {
     zones: HashMap<Box<[u8]>, Vec<Arc<Block>>>,
-    /// Octets of the longest zone: longer suffixes of a name need not be looked up.
-    longest: usize,
+    /// How many octets a zone may have, a bit for each number: other suffixes of a name need not be looked up.
+    lengths: [u64; 4],
 }
 
 impl Router {
     /// Adds a block for a zone, behind those that are there.
     pub fn add(&mut self, zone: &Zone, block: Arc<Block>) {
         let wire = zone.name().as_wire();
-        self.longest = self.longest.max(wire.len());
+        if let Some(bits) = self.lengths.get_mut(wire.len() / 64) {
+            *bits |= 1 << (wire.len() % 64);
+        }
         self.zones.entry(wire.into()).or_default().push(block);
     }
 
@@ -41,11 +43,18 @@ impl Router {
     pub fn find(&self, request: &Request) -> Option<&Block> {
         let wire = request.question().lower().as_wire();
         let mut parent = None;
-        for at in suffixes(request.question().lower()) {
-            if wire.len() - at > self.longest {
+        let mut at = 0;
+        while let Some(suffix) = wire.get(at..)
+            && let Some(&length) = suffix.first()
+            && length != 0
+        {
+            at += 1 + usize::from(length);
+            let may_be_zone =
+                self.lengths.get(suffix.len() / 64).is_some_and(|bits| bits >> (suffix.len() % 64) & 1 != 0);
+            if !may_be_zone {
                 continue;
             }
-            let Some(blocks) = wire.get(at..).and_then(|suffix| self.zones.get(suffix)) else { continue };
+            let Some(blocks) = self.zones.get(suffix) else { continue };
             for block in blocks {
                 if block.chain.is_empty() {
                     return None;
@@ -76,18 +85,6 @@ impl Block {
         }
         self.view.as_ref().is_none_or(|view| view.admits(request))
     }
-}
-
-/// Where the suffixes of a name begin, from the whole name to the last label; the root is not among them.
-fn suffixes(name: &Name) -> impl Iterator<Item = usize> + '_ {
-    let wire = name.as_wire();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let length = usize::from(*wire.get(at)?);
-        let here = at;
-        at += 1 + length;
-        (length != 0).then_some(here)
-    })
 }
 
 #[cfg(test)]

@@ -301,7 +301,7 @@ impl Connection {
         output: &mut Vec<u8>,
         spare: &mut Option<Box<Request>>,
     ) -> Fate {
-        let Answered { mut request, answer } = answered;
+        let Answered { request, answer } = answered;
         match answer {
             Answer::Message(message) => {
                 append(server, &message, &request, output);

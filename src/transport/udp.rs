@@ -8,6 +8,7 @@ use super::socket::{self, Batch, KEEP_BYTES, ReplyTo};
 use super::{Current, Handoff};
 use crate::server::admit::{self, Verdict};
 use crate::server::{Answer, Answered, Server};
+use plugin_api::metrics::OwnCell;
 use plugin_api::{Message, Request, Transport};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -109,13 +110,17 @@ struct Worker {
 /// A place for the work on one query, used again for the next.
 type Slot<F> = Pin<Box<Option<F>>>;
 
-/// A server as one thread holds it: the count of these is the thread's alone, so that threads do not contend for the
-/// server's own count with each query.
-struct Share(Arc<Server>);
+/// Works on one query. The server is handed in and out again, so that threads do not contend for the count of its holders with
+/// each query.
+async fn answer(server: Arc<Server>, request: Box<Request>) -> Worked {
+    let answered = server.answer(request).await;
+    Worked { server, answered }
+}
 
-/// Works on one query.
-async fn answer(share: Arc<Share>, request: Box<Request>) -> Answered {
-    share.0.answer(request).await
+/// A query that was worked on, and by whom.
+struct Worked {
+    server: Arc<Server>,
+    answered: Answered,
 }
 
 /// What a receiving thread uses again with each batch.
@@ -123,7 +128,8 @@ struct Desk<F> {
     batch: Batch,
     slot: Slot<F>,
     spare: Option<Box<Request>>,
-    held: Option<Arc<Share>>,
+    /// The server, between queries.
+    held: Option<Arc<Server>>,
 }
 
 impl<F> Desk<F> {
@@ -135,13 +141,14 @@ impl<F> Desk<F> {
 
 impl Worker {
     /// Serves until the listener is stopped. `answer` works on one query; it is a parameter to give its future a name.
-    fn run<F>(self, answer: impl Fn(Arc<Share>, Box<Request>) -> F)
+    fn run<F>(self, answer: impl Fn(Arc<Server>, Box<Request>) -> F)
     where
-        F: Future<Output = Answered> + Send + 'static,
+        F: Future<Output = Worked> + Send + 'static,
     {
         // Timers and sockets that a first poll makes find their runtime.
         let runtime = self.handoff.runtime.clone();
         let _entered = runtime.enter();
+        let _cell = OwnCell::claim();
         let mut desk = Desk::new();
         while !self.stop.load(Ordering::Acquire) {
             // Panics of handlers are caught one by one; this is for our own. One batch is lost then, not the listener.
@@ -161,18 +168,23 @@ impl Worker {
 
     /// Waits for a batch, works on it and sends the replies. Says whether there was any datagram; a socket that has been
     /// shut down gives empty ones when it has no more.
-    fn turn<F>(&self, desk: &mut Desk<F>, answer: &impl Fn(Arc<Share>, Box<Request>) -> F) -> bool
+    fn turn<F>(&self, desk: &mut Desk<F>, answer: &impl Fn(Arc<Server>, Box<Request>) -> F) -> bool
     where
-        F: Future<Output = Answered> + Send + 'static,
+        F: Future<Output = Worked> + Send + 'static,
     {
         let received = match desk.batch.receive(&self.socket) {
             Ok(received) => received,
             Err(error) => self.wait_after(&error),
         };
-        let share = self.refresh(&mut desk.held, &mut desk.spare);
-        let arrival = share.0.clock().now();
+        let server = self.current.load();
+        if desk.held.as_ref().is_none_or(|held| !Arc::ptr_eq(held, &server)) {
+            // An old server is let go, and with it the request that points to it.
+            desk.spare = None;
+            desk.held = Some(Arc::clone(&server));
+        }
+        let arrival = server.clock().now();
         for index in 0..received {
-            self.serve((&share, arrival), (&mut desk.batch, index), (&mut desk.slot, &mut desk.spare), answer);
+            self.serve((&server, arrival), index, desk, answer);
         }
         desk.batch.send(&self.socket);
         desk.batch.has_octets()
@@ -195,29 +207,17 @@ impl Worker {
         0
     }
 
-    /// The present server; an old one is let go, and with it the request that points to it.
-    fn refresh(&self, held: &mut Option<Arc<Share>>, spare: &mut Option<Box<Request>>) -> Arc<Share> {
-        let present = self.current.load();
-        match held {
-            Some(share) if Arc::ptr_eq(&share.0, &present) => Arc::clone(share),
-            _ => {
-                *spare = None;
-                Arc::clone(held.insert(Arc::new(Share(Arc::clone(&present)))))
-            }
-        }
-    }
-
     /// Works on one datagram of a batch.
     fn serve<F>(
         &self,
-        (share, arrival): (&Arc<Share>, Instant),
-        (batch, index): (&mut Batch, usize),
-        (slot, spare): (&mut Slot<F>, &mut Option<Box<Request>>),
-        answer: &impl Fn(Arc<Share>, Box<Request>) -> F,
+        (server, arrival): (&Arc<Server>, Instant),
+        index: usize,
+        desk: &mut Desk<F>,
+        answer: &impl Fn(Arc<Server>, Box<Request>) -> F,
     ) where
-        F: Future<Output = Answered> + Send + 'static,
+        F: Future<Output = Worked> + Send + 'static,
     {
-        let server = &share.0;
+        let Desk { batch, slot, spare, held } = desk;
         let Some((packet, out)) = batch.exchange(index) else { return };
         let mut request = spare.take().unwrap_or_else(|| server.request(Transport::Udp));
         let local = packet.local.map_or(self.local, |ip: IpAddr| SocketAddr::new(ip, self.local.port()));
@@ -234,11 +234,13 @@ impl Worker {
                 return;
             }
         }
-        slot.set(Some(answer(Arc::clone(share), request)));
+        let own = held.take().unwrap_or_else(|| Arc::clone(server));
+        slot.set(Some(answer(own, request)));
         match poll(slot, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(answered) => {
+            Poll::Ready(Worked { server: own, answered }) => {
                 slot.set(None);
-                let mut request = answered.request;
+                *held = Some(own);
+                let request = answered.request;
                 if let Some(message) = single(answered.answer) {
                     server.write(&message, &request, out);
                     request.give_buffer(message.into_octets(), KEEP_BYTES);
@@ -253,7 +255,7 @@ impl Worker {
     /// Gives work that must wait to the runtime, or answers SERVFAIL if there is too much of it.
     fn hand_off<F>(&self, server: &Arc<Server>, (batch, index): (&mut Batch, usize), mut work: Slot<F>)
     where
-        F: Future<Output = Answered> + Send + 'static,
+        F: Future<Output = Worked> + Send + 'static,
     {
         let Some(permit) = self.handoff.permit() else {
             if let Some((packet, out)) = batch.exchange(index) {
@@ -266,7 +268,7 @@ impl Worker {
         let (socket, server) = (Arc::clone(&self.socket), Arc::clone(server));
         let under_way = server.begin();
         self.handoff.runtime.spawn(async move {
-            let answered = poll_fn(|context| poll(&mut work, context)).await;
+            let Worked { answered, .. } = poll_fn(|context| poll(&mut work, context)).await;
             send(&socket, &to, &server, answered);
             drop((permit, under_way));
         });

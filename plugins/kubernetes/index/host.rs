@@ -56,12 +56,26 @@ impl LabelText {
 
     /// Appends octets.
     pub(crate) fn push(&mut self, octets: &[u8]) {
-        for octet in octets {
-            if let Some(slot) = self.octets.get_mut(self.len + 1) {
-                *slot = *octet;
-                self.len += 1;
+        let room = self.octets.get_mut(self.len + 1..).unwrap_or_default();
+        let count = octets.len().min(room.len());
+        room.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+        self.len += count;
+    }
+
+    /// Appends an IPv4 address, a dash between its numbers.
+    fn push_dashed(&mut self, address: Ipv4Addr) {
+        let mut text = [b'-'; 16];
+        let mut at = 0;
+        for octet in address.octets() {
+            let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+            for digit in digits.into_iter().skip(usize::from(octet < 10) + usize::from(octet < 100)) {
+                text[at % 16] = digit;
+                at += 1;
             }
+            // The dash behind; that of the last number is not taken.
+            at += 1;
         }
+        self.push(text.get(..at - 1).unwrap_or_default());
     }
 
     /// Returns the text in lower case.
@@ -140,14 +154,20 @@ impl Host {
     pub(crate) fn label(&self) -> LabelText {
         let mut label = LabelText::new();
         let written = match self {
-            Self::V4(address) => write!(Dashed { label: &mut label, from: b'.' }, "{address}"),
+            Self::V4(address) => {
+                label.push_dashed(*address);
+                Ok(())
+            }
             Self::V6(address) => write!(Dashed { label: &mut label, from: b':' }, "{address}"),
             Self::Odd(odd) if odd.text.contains('.') => Dashed { label: &mut label, from: b'.' }.write_str(&odd.text),
             Self::Odd(odd) if odd.text.contains(':') => Dashed { label: &mut label, from: b':' }.write_str(&odd.text),
             Self::Odd(_) => Ok(()),
         };
         debug_assert!(written.is_ok(), "writing to a label cannot fail");
-        let has_dots = matches!(self, Self::V4(_)) || matches!(self, Self::Odd(odd) if odd.text.contains('.'));
+        if matches!(self, Self::V4(_)) {
+            return label;
+        }
+        let has_dots = matches!(self, Self::Odd(odd) if odd.text.contains('.'));
         if !has_dots && label.as_bytes().last() == Some(&b'-') {
             label.push(b"0");
         }

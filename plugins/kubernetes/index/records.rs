@@ -1,5 +1,6 @@
 //! What a question finds: nothing, or entries that are walked without being collected.
 
+use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 
 use plugin_api::Name;
@@ -52,6 +53,23 @@ pub(crate) struct Entry<'a> {
     pub(crate) cluster: &'a str,
     /// Its ports, those asked for and others.
     pub(crate) ports: &'a [Port],
+    /// Which of them are asked for.
+    wanted: Wanted,
+}
+
+/// Which of some ports are asked for: a bit for each of the first 128. Found once for all endpoints of a slice.
+#[derive(Debug, Clone, Copy)]
+struct Wanted(u128);
+
+impl<'a> Entry<'a> {
+    /// The ports that are asked for, each with its place among all.
+    pub(crate) fn wanted(&self, records: &Records<'_>) -> impl Iterator<Item = (usize, &'a Port)> {
+        let is_wanted = move |at: usize, port: &Port| match u32::try_from(at) {
+            Ok(bit @ ..128) => self.wanted.0 >> bit & 1 != 0,
+            _ => records.wants(port),
+        };
+        self.ports.iter().enumerate().filter(move |(at, port)| is_wanted(*at, port))
+    }
 }
 
 /// What each entry is given to.
@@ -115,6 +133,28 @@ impl<'a> Records<'a> {
         self.service.kind == Kind::Cluster && self.asked.endpoint.is_empty()
     }
 
+    /// Finds the ports that are asked for; none if there are none.
+    fn find_wanted(&self, ports: &[Port]) -> Option<Wanted> {
+        if self.asked.port.is_empty() && self.asked.protocol.is_empty() {
+            return (!ports.is_empty()).then_some(Wanted(u128::MAX));
+        }
+        let bits = ports.iter().take(128).enumerate().filter(|(_, port)| self.wants(port));
+        let bits = bits.fold(0, |bits, (at, _)| bits | 1 << at);
+        (bits != 0 || ports.iter().skip(128).any(|port| self.wants(port))).then_some(Wanted(bits))
+    }
+
+    /// All addresses as runs of IPv4 addresses, if that is all there are and none is left out.
+    pub(crate) fn fours(&self) -> Option<impl Iterator<Item = &'a [Ipv4Addr]>> {
+        if self.is_of_service() || !self.asked.endpoint.is_empty() || self.in_zone {
+            return None;
+        }
+        let mut slices = self.snapshot.slices(self.realm, self.group);
+        let this = *self;
+        let all = self.snapshot.slices(self.realm, self.group);
+        let runs = all.filter(move |slice| this.find_wanted(&slice.ports).is_some());
+        slices.all(|slice| slice.fours().is_some()).then(|| runs.filter_map(|slice| slice.fours()))
+    }
+
     /// Says whether a port is asked for.
     pub(crate) fn wants(&self, port: &Port) -> bool {
         let matches = |asked: &[u8], has: &str| asked.is_empty() || asked.eq_ignore_ascii_case(has.as_bytes());
@@ -134,7 +174,8 @@ impl<'a> Records<'a> {
     fn walk(&self, visit: &mut Visit<'_>) -> ControlFlow<()> {
         if self.is_of_service() {
             let ports = &self.service.ports;
-            let entry = |host| Entry { host, endpoint: None, cluster: "", ports };
+            let Some(wanted) = self.find_wanted(ports) else { return ControlFlow::Continue(()) };
+            let entry = |host| Entry { host, endpoint: None, cluster: "", ports, wanted };
             return self.service.addresses.iter().try_for_each(|host| visit(&entry(host)));
         }
         if self.asked.endpoint.is_empty() {
@@ -150,12 +191,10 @@ impl<'a> Records<'a> {
 
     /// Gives the entries of a slice.
     fn walk_slice(&self, slice: &Slice, visit: &mut Visit<'_>) -> ControlFlow<()> {
-        if !slice.ports.iter().any(|port| self.wants(port)) {
-            return ControlFlow::Continue(());
-        }
+        let Some(wanted) = self.find_wanted(&slice.ports) else { return ControlFlow::Continue(()) };
         let mut give = |endpoint: &Endpoint<'_>| {
             let Endpoint { host, .. } = endpoint;
-            visit(&Entry { host, endpoint: Some(endpoint), cluster: slice.cluster(), ports: &slice.ports })
+            visit(&Entry { host, endpoint: Some(endpoint), cluster: slice.cluster(), ports: &slice.ports, wanted })
         };
         if !self.asked.endpoint.is_empty() {
             let is_elsewhere = !slice.cluster().as_bytes().eq_ignore_ascii_case(self.asked.cluster);

@@ -151,6 +151,11 @@ impl Slice {
         }
     }
 
+    /// Returns the addresses in the order of the API, if all are IPv4.
+    pub(crate) fn fours(&self) -> Option<&[Ipv4Addr]> {
+        if let Hosts::V4(hosts) = &self.hosts { Some(hosts) } else { None }
+    }
+
     /// Returns the endpoints in the order of the API.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'_>> {
         self.endpoints_where(|_, _| true, |_, _| true)
