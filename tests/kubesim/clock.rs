@@ -1,13 +1,14 @@
 //! Time for bookmarks and watch time-outs: the machine's, or one that a test turns by hand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A source of time, counted from its own start.
 #[derive(Debug)]
 pub(crate) enum Clock {
-    /// The machine's time since that instant.
+    /// The runtime's time since that instant: the machine's, or a paused one.
     Real(Instant),
     /// Time stands still until [`Clock::advance`].
     Manual(watch::Sender<Duration>),
@@ -43,7 +44,7 @@ impl Clock {
     pub(crate) async fn wait_until(&self, when: Option<Duration>) {
         let Some(when) = when else { return std::future::pending().await };
         match self {
-            Self::Real(start) => tokio::time::sleep_until((*start + when).into()).await,
+            Self::Real(start) => tokio::time::sleep_until(*start + when).await,
             Self::Manual(now) => {
                 if now.subscribe().wait_for(|now| *now >= when).await.is_err() {
                     std::future::pending::<()>().await;

@@ -3,13 +3,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use flate2::Compression;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body as HttpBody;
 
 use crate::body::{self, Body};
 use crate::discovery;
@@ -23,6 +22,9 @@ use crate::status::Refusal;
 use crate::watch::Watch;
 use crate::write::{self, Write};
 
+/// Why the body of a request could not be read.
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Bodies of writes are refused beyond this, twice what real servers take.
 const BODY_BYTES: usize = 6 * 1024 * 1024;
 
@@ -30,7 +32,7 @@ const BODY_BYTES: usize = 6 * 1024 * 1024;
 pub(crate) async fn handle(
     shared: Arc<Shared>,
     has_certificate: bool,
-    request: Request<Incoming>,
+    request: Request<impl HttpBody<Data: Send, Error: Into<BodyError>> + Send>,
 ) -> io::Result<Response<Body>> {
     let target = Target::parse(request.uri().path());
     let recorded = shared.recorder.keep(record(&request, target.as_ref()));
@@ -56,10 +58,10 @@ pub(crate) async fn handle(
 }
 
 /// What the recorder keeps of a request.
-fn record(request: &Request<Incoming>, target: Option<&Target>) -> Recorded {
+fn record<B>(request: &Request<B>, target: Option<&Target>) -> Recorded {
     Recorded {
         number: 0,
-        time: Instant::now(),
+        time: tokio::time::Instant::now().into_std(),
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
@@ -99,7 +101,7 @@ async fn respond(
     shared: &Arc<Shared>,
     recorded: Arc<Recorded>,
     target: Option<Target>,
-    request: Request<Incoming>,
+    request: Request<impl HttpBody<Data: Send, Error: Into<BodyError>> + Send>,
 ) -> Result<Response<Body>, Refusal> {
     let Some(target) = target else {
         return discovery::answer(&recorded.path, &recorded.accept).ok_or_else(Refusal::no_such_path);

@@ -13,7 +13,7 @@ use crate::resource::Resource;
 pub struct Recorded {
     /// Its number among all requests, from 0.
     pub number: usize,
-    /// When it came.
+    /// When it came, by the runtime's clock.
     pub time: Instant,
     /// HTTP method.
     pub method: String,

@@ -17,6 +17,7 @@ mod sim;
 
 mod misbehave;
 
+mod direct;
 mod gate;
 mod handle;
 mod serve;
@@ -48,6 +49,7 @@ mod recorder;
 mod settings;
 mod shared;
 
+pub use direct::Direct;
 pub use faults::{EventFault, Fault, Rule, Verb};
 pub use flow::{End, Flow};
 pub use gate::Connections;

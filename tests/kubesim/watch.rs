@@ -26,6 +26,9 @@ const BATCH: usize = 128;
 /// How long a watch lasts if the client does not say; real servers take 30 to 60 minutes.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
+/// A last bookmark comes this long before a watch ends, as from real servers: so even a short watch brings one.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
 /// The annotation on the bookmark that ends the initial events.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 
@@ -72,6 +75,7 @@ impl Watch {
     ) -> Result<Self, Refusal> {
         let now = shared.clock.now();
         let has_bookmarks = params.is_on("allowWatchBookmarks");
+        let end = now + params.timeout()?.unwrap_or(DEFAULT_TIMEOUT);
         let mut watch = Self {
             request,
             selector: params.selector()?,
@@ -81,8 +85,8 @@ impl Watch {
             marks_initial: false,
             steps: VecDeque::new(),
             newest: shared.store.subscribe(),
-            end: now + params.timeout()?.unwrap_or(DEFAULT_TIMEOUT),
-            bookmark: has_bookmarks.then(|| now + shared.settings.bookmark_period),
+            end,
+            bookmark: next_bookmark(now, shared.settings.bookmark_period, end).filter(|_| has_bookmarks),
             is_behind: true,
             is_over: false,
             target,
@@ -215,10 +219,16 @@ impl Watch {
             () = shared.clock.wait_until(Some(self.end)) => self.is_over = true,
             () = shared.clock.wait_until(self.bookmark) => {
                 self.push_bookmark(None);
-                self.bookmark = Some(shared.clock.now() + shared.settings.bookmark_period);
+                self.bookmark = next_bookmark(shared.clock.now(), shared.settings.bookmark_period, self.end);
             }
         }
     }
+}
+
+/// When the next bookmark is due: after the period, or shortly before the end; none after that.
+fn next_bookmark(now: Duration, period: Duration, end: Duration) -> Option<Duration> {
+    let last = end.saturating_sub(LAST_BOOKMARK);
+    if now < last { Some((now + period).min(last)) } else { Some(now + period).filter(|next| *next < end) }
 }
 
 /// Whether initial events may be asked for, here and in this way.
