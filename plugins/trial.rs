@@ -329,8 +329,9 @@ impl tracing::field::Visit for Visitor<'_> {
 }
 
 impl tracing::Subscriber for Logged {
-    fn enabled(&self, _metadata: &tracing::Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        // The libraries below us say a lot.
+        !metadata.target().starts_with("tower")
     }
 
     fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {

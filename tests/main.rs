@@ -30,3 +30,5 @@ mod tidy;
 mod upstreams;
 #[cfg(test)]
 mod warm;
+#[cfg(test)]
+mod watch;

@@ -7,23 +7,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use plugin_api::{BoxFuture, Clock, Lifecycle};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::config::Config;
-use super::index::{Index, ServiceKind, Snapshot};
-use super::metrics::{Programming, ServiceLabel};
-use super::objects::{CHANGE_TRIGGER, Change, Kind, Object, SERVICE_NAME};
+use super::index::{Options, Snapshot};
+use super::metrics::Programming;
+use super::source::keep::{self, Waits};
 use super::source::sync::{self, Sync as FirstLists};
-use super::source::{self, LOG, Running, Source, Versions, Wanted};
-use super::warm::{self, Keeper, Warm};
+use super::source::{self, LOG, Running, Source, SourceError, Versions, Wanted};
+use super::warm::{self, Recalled, Warm};
+use super::writer::{Culprits, Writer};
 
-/// The most changes that are folded at once: some milliseconds of work.
-const FOLD: usize = 256;
-/// The longest that a change waits for others in a flood of them.
-const MAX_DELAY: Duration = Duration::from_millis(100);
-/// How long the file of a warm start may take at the end; the process itself waits 5 s.
+/// How long the writer may take to end, whose last work is the file of a warm start; the process itself waits 5 s.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// What keeps a picture current.
@@ -31,7 +29,7 @@ pub(super) struct Live {
     /// What was asked for.
     pub(super) config: Arc<Config>,
     /// Where objects come from.
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     /// Which of them.
     pub(super) wanted: Wanted,
     /// Where pictures go.
@@ -48,41 +46,28 @@ pub(super) struct Live {
     pub(super) clock: Clock,
     /// How long changes take.
     pub(super) programming: Programming,
+    /// How often the index had to be begun anew after a panic.
+    pub(super) restarts: Counter,
     /// Keeps the picture for the next start, if that is wanted.
     pub(super) warm: Option<Arc<Warm>>,
-    /// The running source and writer.
-    pub(super) running: Mutex<Option<(Running, JoinHandle<()>)>>,
+    /// What ends the running source and writer, and their upkeep.
+    pub(super) running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 impl Lifecycle for Live {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             self.local.get_or_init(|| local_addresses(&self.hosts));
-            let (feed, changes) = source::feed();
             let lists = FirstLists::new(&self.wanted.kinds);
             let is_synced = lists.watch();
-            let (index, keeper, known) = self.recall();
-            let is_warm = !known.is_empty();
-            let mut writer = Writer {
-                index,
-                picture: Arc::clone(&self.picture),
-                lists,
-                clock: self.clock.clone(),
-                programming: self.programming.clone(),
-                keeper,
-            };
-            writer.publish(&mut Pending::default());
-            let task = tokio::spawn(writer.run(changes));
-            let wanted = Wanted { known, ..self.wanted.clone() };
-            match self.source.start(&wanted, feed).await {
-                Ok(running) => *self.running.lock().await = Some((running, task)),
-                Err(error) => {
-                    task.abort();
-                    return Err(format!("{LOG}: {error}"));
-                }
-            }
-            // What is known from an earlier run is better than nothing; but while another configuration serves, there is time.
-            if !is_warm || self.warm.as_ref().is_some_and(|warm| warm.is_replacing) {
+            let upkeep = self.upkeep(lists);
+            let recalled = upkeep.recall();
+            // What an earlier run knew is better than nothing; but while another configuration serves, there is time.
+            let is_ready = recalled.is_some() && self.warm.as_ref().is_some_and(|warm| !warm.is_replacing);
+            let begun = upkeep.begin(recalled).await.map_err(|error| format!("{LOG}: {error}"))?;
+            let (stop, stopped) = oneshot::channel();
+            *self.running.lock().await = Some((stop, tokio::spawn(upkeep.keep(begun, stopped))));
+            if !is_ready {
                 sync::wait(is_synced, self.config.startup_timeout).await;
             }
             Ok(())
@@ -91,169 +76,152 @@ impl Lifecycle for Live {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            if let Some((running, mut task)) = self.running.lock().await.take() {
-                running.stop().await;
-                // Without the source the writer comes to its end; the file of a warm start is its last work.
-                if self.warm.is_none() || timeout(LAST_WORK, &mut task).await.is_err() {
-                    task.abort();
+            if let Some((stop, upkeep)) = self.running.lock().await.take() {
+                drop(stop);
+                if let Err(error) = upkeep.await {
+                    tracing::error!(target: LOG, "the upkeep of the picture ended badly: {error}");
                 }
+            }
+            if let Source::Api(api) = &*self.source {
+                api.status().clear();
             }
         })
     }
 }
 
 impl Live {
-    /// Makes the index, of what an earlier run has left if there is such, with what keeps it for the next run.
-    fn recall(&self) -> (Index, Option<Keeper>, Versions) {
+    /// Gathers what is needed to begin, and to begin anew.
+    fn upkeep(&self, lists: FirstLists) -> Upkeep {
         let mut options = self.config.index_options();
         options.pod_labels = self.keeps_pod_labels.load(Ordering::Relaxed);
         options.external = self.keeps_external.load(Ordering::Relaxed);
-        let server = match &self.source {
+        let timed = (self.clock.clone(), self.programming.clone());
+        let server = match &*self.source {
             Source::Api(api) => api.server().ok(),
             Source::Manifests(_) => None,
         };
-        let Some((warm, server)) = self.warm.as_ref().zip(server) else {
-            return (Index::new(options), None, Versions::new());
-        };
-        let identity = warm::identity(&server, &self.wanted, options);
-        let (index, versions) = match warm.recall(&identity, options) {
-            Some(recalled) => (recalled.index, recalled.versions),
-            None => (Index::new(options), Versions::new()),
-        };
-        let keeper = Keeper::new(Arc::clone(warm), identity, &self.wanted.kinds, versions.clone());
-        (index, Some(keeper), versions)
+        let warm = self.warm.as_ref().zip(server);
+        let warm = warm.map(|(warm, server)| (Arc::clone(warm), warm::identity(&server, &self.wanted, options)));
+        Upkeep {
+            warm,
+            options,
+            source: Arc::clone(&self.source),
+            wanted: self.wanted.clone(),
+            writer: Writer::new(options, Arc::clone(&self.picture), lists, timed),
+            restarts: self.restarts.clone(),
+            culprits: Culprits::default(),
+        }
     }
 }
 
-/// Applies changes, the only one who does.
-struct Writer {
-    /// The index.
-    index: Index,
-    /// Where pictures go.
-    picture: Arc<ArcSwap<Snapshot>>,
-    /// Which kinds were listed.
-    lists: FirstLists,
-    /// The time.
-    clock: Clock,
-    /// How long changes take.
-    programming: Programming,
-    /// Keeps the picture for the next start, if that is wanted.
-    keeper: Option<Keeper>,
+/// Keeps a source and a writer going. If the writer panics, the index is built anew from fresh lists, beside the picture that
+/// is served; an object that made it panic is left out.
+struct Upkeep {
+    /// Where objects come from.
+    source: Arc<Source>,
+    /// Which of them.
+    wanted: Wanted,
+    /// What the index keeps.
+    options: Options,
+    /// A writer that knows nothing yet.
+    writer: Writer,
+    /// What keeps the picture for the next start, and what that belongs to.
+    warm: Option<(Arc<Warm>, String)>,
+    /// Counts what was begun anew.
+    restarts: Counter,
+    /// Objects that made the index panic.
+    culprits: Culprits,
 }
 
-/// What has been applied and cannot be asked for yet.
-struct Pending {
-    /// Whether there is nothing.
-    is_empty: bool,
-    /// The kinds whose lists ended.
-    listed: Vec<Kind>,
-    /// The changes whose time is counted.
-    triggered: Vec<Triggered>,
+/// A source and a writer that run.
+struct Begun {
+    /// The source.
+    running: Running,
+    /// The writer: one task.
+    writer: JoinSet<()>,
 }
 
-impl Default for Pending {
-    fn default() -> Self {
-        Self { is_empty: true, listed: Vec::new(), triggered: Vec::new() }
+impl Upkeep {
+    /// Takes up what an earlier run has left, if that is wanted and there is such.
+    fn recall(&self) -> Option<Recalled> {
+        self.warm.as_ref().and_then(|(warm, identity)| warm.recall(identity, self.options))
     }
-}
 
-/// A change of endpoints whose time is counted once it can be asked for.
-struct Triggered {
-    /// How its service is reached.
-    label: ServiceLabel,
-    /// When it was triggered.
-    trigger: Box<str>,
-    /// Namespace and name, for messages.
-    path: String,
-}
+    /// Starts a source and a writer, both from what was recalled if there is such.
+    async fn begin(&self, recalled: Option<Recalled>) -> Result<Begun, SourceError> {
+        let (index, known) = match recalled {
+            Some(Recalled { index, versions }) => (Some(index), versions),
+            None => (None, Versions::new()),
+        };
+        let keeper = self.warm.as_ref().map(|(warm, identity)| {
+            warm::Keeper::new(Arc::clone(warm), identity.clone(), &self.wanted.kinds, known.clone())
+        });
+        let mut fresh = self.writer.fresh(&self.culprits).keeping_with(keeper);
+        if let Some(index) = index {
+            fresh.take_up(index);
+        }
+        let (feed, changes) = source::feed();
+        let mut writer = JoinSet::new();
+        writer.spawn(fresh.run(changes));
+        // The writer drains the feed meanwhile; if the source cannot start, it is dropped and ends.
+        let running = self.source.start(&Wanted { known, ..self.wanted.clone() }, feed).await?;
+        Ok(Begun { running, writer })
+    }
 
-impl Writer {
-    /// Applies changes until the source is gone. What waits in the channel becomes one picture, and a flood of changes a
-    /// few: publishing has a fifth of the time at most, so that a list of everything is not copied over and over.
-    async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
-        let mut batch = Vec::with_capacity(FOLD);
-        let mut pending = Pending::default();
-        let mut publish_at = Instant::now();
+    /// Begins anew after every panic, until it is stopped.
+    async fn keep(self, mut begun: Begun, mut stopped: oneshot::Receiver<()>) {
+        let mut waits = Waits::new();
         loop {
-            let save_at = self.keeper.as_ref().and_then(Keeper::due).filter(|_| pending.is_empty);
             tokio::select! {
-                count = changes.recv_many(&mut batch, FOLD) => if count == 0 { break },
-                () = sleep_until(publish_at), if !pending.is_empty => {}
-                () = sleep_until(save_at.unwrap_or(publish_at)), if save_at.is_some() => {}
-            }
-            self.fold(&mut batch, &mut pending);
-            let start = Instant::now();
-            if start >= publish_at || !pending.listed.is_empty() {
-                self.publish(&mut pending);
-                publish_at = Instant::now() + (start.elapsed() * 4).min(MAX_DELAY);
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.save_if_due(&self.picture.load_full());
+                biased;
+                _ = &mut stopped => return begun.end().await,
+                ended = begun.writer.join_next() => match ended {
+                    Some(Err(error)) if error.is_panic() => self.tell(error),
+                    // The source has ended by itself.
+                    _ => return begun.end().await,
                 }
             }
-        }
-        self.publish(&mut pending);
-        if let Some(keeper) = self.keeper.take() {
-            keeper.finish(self.picture.load_full()).await;
-        }
-    }
-
-    /// Applies a batch.
-    fn fold(&mut self, batch: &mut Vec<Change>, pending: &mut Pending) {
-        let now = u32::try_from(self.clock.unix_seconds()).unwrap_or(u32::MAX);
-        pending.is_empty &= batch.is_empty();
-        for mut change in batch.drain(..) {
-            pending.triggered.extend(self.trigger_of(&change));
-            if let Change::ListEnd(kind) | Change::Reached(kind, _) = change {
-                pending.listed.push(kind);
-            }
-            if let Some(keeper) = &mut self.keeper {
-                keeper.note(&mut change);
-            }
-            self.index.apply(change, now);
+            begun.end().await;
+            begun = tokio::select! {
+                biased;
+                _ = &mut stopped => return,
+                begun = self.begin_anew(&mut waits) => begun,
+            };
         }
     }
 
-    /// Publishes what came of the batches since the last time.
-    fn publish(&mut self, pending: &mut Pending) {
-        if let Some(snapshot) = self.index.publish() {
-            self.picture.store(snapshot);
-        }
-        let Pending { listed, triggered, .. } = std::mem::take(pending);
-        if !listed.is_empty() {
-            listed.into_iter().for_each(|kind| self.lists.mark(kind));
-            if let Some(keeper) = self.keeper.as_ref().filter(|_| self.lists.missing().is_empty()) {
-                keeper.confirm();
+    /// Waits and begins anew, until that succeeds.
+    async fn begin_anew(&self, waits: &mut Waits) -> Begun {
+        loop {
+            waits.wait().await;
+            match self.begin(None).await {
+                Ok(begun) => return begun,
+                Err(error) => tracing::error!(target: LOG, "the objects of the cluster cannot be read anew: {error}"),
             }
         }
-        triggered.iter().for_each(|change| self.count(change));
     }
 
-    /// Returns when a change of endpoints was triggered, if its service is known.
-    fn trigger_of(&self, change: &Change) -> Option<Triggered> {
-        let (trigger, path, service) = match change {
-            Change::Apply(Object::EndpointSlice(slice)) => {
-                let name = slice.metadata.label(SERVICE_NAME)?;
-                let service = self.index.service(&slice.metadata.namespace, name);
-                (slice.metadata.change_trigger()?, slice.metadata.path(), service?)
-            }
-            Change::Delete(gone) if gone.key.kind == Kind::EndpointSlice => {
-                let service = self.index.service_of_slice(&gone.key.namespace, &gone.key.name);
-                (gone.change_trigger.as_deref()?, (&*gone.key.namespace, &*gone.key.name), service?)
-            }
-            _ => return None,
-        };
-        let label = if service == ServiceKind::Headless { ServiceLabel::Headless } else { ServiceLabel::ClusterIp };
-        Some(Triggered { label, trigger: trigger.into(), path: format!("{}/{}", path.0, path.1) })
+    /// Tells of a panic and counts it.
+    fn tell(&self, error: JoinError) {
+        self.restarts.inc();
+        let panic = error.into_panic();
+        let whose =
+            self.culprits.newest().map(|path| format!(" at {path}, which is left out from now on")).unwrap_or_default();
+        tracing::error!(
+            target: LOG,
+            "the index panicked{whose}, and is built anew; names are answered from the last picture meanwhile; please report this: {}",
+            keep::text(&*panic)
+        );
     }
+}
 
-    /// Counts a change that can be asked for now.
-    fn count(&self, change: &Triggered) {
-        let Triggered { label, trigger, path } = change;
-        if self.programming.observe(*label, trigger, self.clock.wall()).is_err() {
-            tracing::warn!(
-                target: LOG,
-                "DnsProgrammingLatency cannot be calculated for Endpoints '{path}'; invalid {CHANGE_TRIGGER:?} annotation RFC3339 value of {trigger:?}"
-            );
+impl Begun {
+    /// Stops both and waits until they are gone.
+    async fn end(mut self) {
+        self.running.stop().await;
+        // Without the source the writer comes to its end by itself.
+        if timeout(LAST_WORK, self.writer.join_next()).await.is_err() {
+            self.writer.shutdown().await;
         }
     }
 }
@@ -275,85 +243,4 @@ fn interface_addresses() -> Vec<IpAddr> {
         Vec::new()
     });
     interfaces.iter().map(if_addrs::Interface::ip).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kubernetes::objects::{Deleted, Key};
-    use crate::trial::Logged;
-    use plugin_api::Metrics;
-
-    /// Decodes an object.
-    fn object(kind: Kind, json: &str) -> Change {
-        Change::Apply(Object::decode(kind, &mut serde_json::Deserializer::from_str(json)).unwrap())
-    }
-
-    /// A slice of service `web` with this trigger.
-    fn slice(trigger: &str) -> Change {
-        let json = r#"{"metadata":{"name":"web-1","namespace":"a","labels":{"kubernetes.io/service-name":"web"},
-            "annotations":{"endpoints.kubernetes.io/last-change-trigger-time":"TRIGGER"}}}"#;
-        object(Kind::EndpointSlice, &json.replace("TRIGGER", trigger))
-    }
-
-    /// A writer, and the metrics in text.
-    fn writer() -> (Writer, impl Fn() -> String) {
-        let metrics = Metrics::default();
-        let writer = Writer {
-            index: Index::new(crate::kubernetes::index::Options::default()),
-            picture: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
-            lists: FirstLists::new(&[Kind::Service]),
-            clock: Clock::manual(),
-            programming: Programming::new(&metrics),
-            keeper: None,
-        };
-        let text = move || {
-            let mut text = String::new();
-            metrics.with(|registry| prometheus_client::encoding::text::encode(&mut text, registry)).unwrap();
-            text
-        };
-        (writer, text)
-    }
-
-    /// Applies and publishes changes.
-    fn see(writer: &mut Writer, mut changes: Vec<Change>) {
-        let mut pending = Pending::default();
-        writer.fold(&mut changes, &mut pending);
-        writer.publish(&mut pending);
-    }
-
-    #[test]
-    fn changes_of_endpoints_are_timed_once_their_service_is_known() {
-        let (mut writer, text) = writer();
-        let count = |kind: &str| format!(r#"dns_programming_duration_seconds_count{{service_kind="{kind}"}} "#);
-        see(&mut writer, vec![slice("2020-01-01T00:00:00Z")]);
-        assert!(!text().contains(&format!("{}1", count("cluster_ip"))));
-        let service = r#"{"metadata":{"name":"web","namespace":"a"},"spec":{"clusterIP":"10.0.0.1"}}"#;
-        see(&mut writer, vec![object(Kind::Service, service), slice("2020-01-01T00:00:00.123Z")]);
-        assert!(text().contains(&format!("{}1", count("cluster_ip"))), "{}", text());
-        let key = Key { kind: Kind::EndpointSlice, namespace: "a".into(), name: "web-1".into() };
-        let change_trigger = Some("2020-01-01T00:00:00Z".into());
-        see(&mut writer, vec![Change::Delete(Deleted { key, change_trigger })]);
-        assert!(text().contains(&format!("{}2", count("cluster_ip"))));
-    }
-
-    #[test]
-    fn a_trigger_that_is_no_time_is_warned_of() {
-        let (mut writer, _) = writer();
-        let service = r#"{"metadata":{"name":"web","namespace":"a"},"spec":{"clusterIP":"None"}}"#;
-        let logged = Logged::during(|| see(&mut writer, vec![object(Kind::Service, service), slice("yesterday")]));
-        let line = r#"DnsProgrammingLatency cannot be calculated for Endpoints 'a/web-1'; invalid "endpoints.kubernetes.io/last-change-trigger-time" annotation RFC3339 value of "yesterday""#;
-        assert_eq!(logged, [format!("[WARN] plugin/kubernetes: {line}")]);
-    }
-
-    #[test]
-    fn a_picture_is_there_before_its_list_is_reported() {
-        let (mut writer, _) = writer();
-        let is_synced = writer.lists.watch();
-        see(&mut writer, vec![Change::ListBegin(Kind::Service)]);
-        assert!(!*is_synced.borrow());
-        see(&mut writer, vec![Change::ListEnd(Kind::Service)]);
-        assert!(*is_synced.borrow());
-        assert!(writer.picture.load().synced.contains(Kind::Service));
-    }
 }

@@ -26,6 +26,7 @@ mod objects;
 #[allow(dead_code, reason = "the API source follows")]
 mod source;
 mod warm;
+mod writer;
 
 #[cfg(test)]
 mod fixture_tests;

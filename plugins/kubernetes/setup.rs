@@ -17,7 +17,7 @@ use super::external::External;
 use super::handler::Kubernetes;
 use super::index::Snapshot;
 use super::live::Live;
-use super::metrics::Programming;
+use super::metrics::{self, Programming};
 use super::source::api::{self, Api};
 use super::source::manifest::Manifests;
 use super::source::selector::Selector;
@@ -252,7 +252,7 @@ fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
         read = Some(read_directive(setup)?);
     }
     let Some((config, access, wanted)) = read else { return Ok(()) };
-    let source = source(setup, &config, &access)?;
+    let source = source(setup, &config, &access, &wanted)?;
     build(setup, config, wanted, source);
     Ok(())
 }
@@ -327,7 +327,7 @@ fn finish(setup: &Setup<'_>, zones: &Zones, written: Written) -> (Config, Access
 }
 
 /// Chooses where objects come from.
-fn source(setup: &Setup<'_>, config: &Config, access: &Access) -> Result<Source, Diagnostic> {
+fn source(setup: &Setup<'_>, config: &Config, access: &Access, wanted: &Wanted) -> Result<Source, Diagnostic> {
     if !config.manifests.is_empty() {
         return Ok(Source::Manifests(Manifests::new(config.manifests.clone())));
     }
@@ -336,7 +336,8 @@ fn source(setup: &Setup<'_>, config: &Config, access: &Access) -> Result<Source,
         error.kind = Kind::Plain;
         error
     })?;
-    Ok(Source::Api(Box::new(api)))
+    let status = metrics::status(&setup.process.metrics, &wanted.kinds);
+    Ok(Source::Api(Box::new(api.with_status(status))))
 }
 
 /// Says how the API server is reached: a kubeconfig wins over an endpoint, and that over the pod's own account.
@@ -372,7 +373,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
     });
     let live = Arc::new(Live {
         config,
-        source,
+        source: Arc::new(source),
         wanted,
         picture: Arc::clone(&handler.picture),
         local: Arc::clone(&handler.local),
@@ -382,6 +383,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
         clock: setup.process.clock.clone(),
         programming: Programming::new(&setup.process.metrics),
         warm,
+        restarts: metrics::restarts(&setup.process.metrics, "index"),
         running: Mutex::new(None),
     });
     let metadata_needs = Arc::clone(&live);

@@ -218,7 +218,10 @@ impl Watch {
             _ = self.newest.changed() => {}
             () = shared.clock.wait_until(Some(self.end)) => self.is_over = true,
             () = shared.clock.wait_until(self.bookmark) => {
-                self.push_bookmark(None);
+                // After a restore from a backup a watch may be ahead of what there is; of that nothing can be said.
+                if self.cursor <= shared.store.version() {
+                    self.push_bookmark(None);
+                }
                 self.bookmark = next_bookmark(shared.clock.now(), shared.settings.bookmark_period, self.end);
             }
         }

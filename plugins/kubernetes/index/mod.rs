@@ -19,7 +19,7 @@ mod write_pod;
 mod write_slice;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 
@@ -171,6 +171,15 @@ impl Index {
         if self.ports.len() > 2 * self.ports_swept + PORTS_SLACK {
             self.ports.retain(|ports| Arc::strong_count(ports) > 1);
             self.ports_swept = self.ports.len();
+        }
+    }
+
+    /// Returns what the current list of a realm has named.
+    const fn named(&self, realm: Realm) -> &RealmIds {
+        let [own, imported] = &self.realms;
+        match realm {
+            Realm::Own => own,
+            Realm::Imported => imported,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::kubernetes::objects::{self, Deleted, Key, Metadata};
 use crate::kubernetes::question::{Asked, Grammar};
 
 /// Everything is kept.
-const ALL: Options =
+pub(in crate::kubernetes) const ALL: Options =
     Options { endpoint_pod_names: true, zonal: true, pod_addresses: true, pod_labels: true, external: true };
 
 /// Decodes an object.
@@ -29,7 +29,7 @@ fn index_of(objects: impl IntoIterator<Item = Object>) -> Index {
 }
 
 /// Shows what is found under a name below the zone, entries sorted.
-fn found(snapshot: &Snapshot, realm: Realm, text: &str) -> String {
+pub(in crate::kubernetes) fn found(snapshot: &Snapshot, realm: Realm, text: &str) -> String {
     let name = Name::from_text(text).unwrap();
     let wire = name.as_wire();
     let grammar = Grammar { multicluster: realm == Realm::Imported, zonal: realm == Realm::Own };
@@ -56,7 +56,7 @@ fn found(snapshot: &Snapshot, realm: Realm, text: &str) -> String {
 }
 
 /// Shows what is found at an address.
-fn at(snapshot: &Snapshot, address: &str) -> Vec<String> {
+pub(in crate::kubernetes) fn at(snapshot: &Snapshot, address: &str) -> Vec<String> {
     let address: IpAddr = address.parse().unwrap();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     let services = snapshot.services_at(address).map(|group| text(&group.key));
@@ -263,7 +263,7 @@ fn play(step: Step, index: &mut Index, objects: &mut BTreeMap<Key, Object>) {
 }
 
 /// Shows every answer of the small world.
-fn answers(snapshot: &Snapshot) -> Vec<String> {
+pub(in crate::kubernetes) fn answers(snapshot: &Snapshot) -> Vec<String> {
     let mut all = Vec::new();
     for space in SPACES {
         all.push(format!("{space} {}", snapshot.has_namespace(&[1, space.as_bytes()[0]])));
@@ -288,7 +288,7 @@ fn answers(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Counts what is held, so that nothing stays behind.
-fn held(snapshot: &Snapshot) -> Vec<usize> {
+pub(in crate::kubernetes) fn held(snapshot: &Snapshot) -> Vec<usize> {
     let realm = |services: &snapshot::Services| {
         let repeats: u32 = services.groups.iter().map(|(_, group)| group.repeats).sum();
         let tables = [&services.group_ids, &services.slice_ids, &services.by_label].map(table::Table::len);

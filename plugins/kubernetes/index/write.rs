@@ -174,10 +174,10 @@ impl Index {
 
     /// Takes away services or imports that the list did not name.
     fn sweep_services(&mut self, realm: Realm, now: u32) -> bool {
-        let groups = &self.next.realm(realm).groups;
-        let held: Vec<_> = groups.iter().filter(|(_, group)| group.service.is_some()).map(|(id, _)| id).collect();
-        let ids = self.ids(realm);
-        let gone: Vec<_> = held.into_iter().filter(|id| !ids.groups.is_named(*id)).collect();
+        let ids = self.named(realm);
+        let groups = self.next.realm(realm).groups.iter();
+        let is_gone = |id, group: &Group| group.service.is_some() && !ids.groups.is_named(id);
+        let gone: Vec<_> = groups.filter(|(id, group)| is_gone(*id, group)).map(|(id, _)| id).collect();
         for id in &gone {
             let Some(group) = self.next.realm(realm).groups.get(*id).cloned() else { continue };
             if realm == Realm::Own {

@@ -97,18 +97,15 @@ impl Index {
 
     /// Takes away slices that the list did not name.
     pub(super) fn sweep_slices(&mut self, realm: Realm) -> bool {
-        let services = self.next.realm(realm);
-        let held: Vec<(u32, Box<str>, Arc<Group>)> = services
-            .slices
-            .iter()
-            .filter_map(|(id, slice)| Some((id, slice.name.clone(), Arc::clone(services.groups.get(slice.group)?))))
+        let (ids, services) = (self.named(realm), self.next.realm(realm));
+        let unnamed = services.slices.iter().filter(|(id, _)| !ids.slices.is_named(*id));
+        let gone: Vec<(Box<str>, Arc<Group>)> = unnamed
+            .filter_map(|(_, slice)| Some((slice.name.clone(), Arc::clone(services.groups.get(slice.group)?))))
             .collect();
         let mut changed = false;
-        for (id, name, group) in held {
-            if !self.ids(realm).slices.is_named(id) {
-                let namespace = group.namespace().get(1..).and_then(|name| std::str::from_utf8(name).ok());
-                changed |= self.delete_slice(realm, namespace.unwrap_or_default(), &name);
-            }
+        for (name, group) in gone {
+            let namespace = group.namespace().get(1..).and_then(|name| std::str::from_utf8(name).ok());
+            changed |= self.delete_slice(realm, namespace.unwrap_or_default(), &name);
         }
         changed
     }

@@ -5,38 +5,52 @@
 //! Here every wait has a bound (`timing`), every failure has a way out (`failure`, `reflector`), and responses are
 //! decoded object by object as they arrive (`split`, `event`). Knows no index.
 
+mod audit;
 mod connect;
+#[cfg(test)]
+mod cut_tests;
 mod event;
 mod exchange;
 mod failure;
+#[cfg(test)]
+mod faults_tests;
+#[cfg(test)]
+mod history_tests;
+mod ledger;
 mod reflector;
+mod repair;
 mod split;
+mod stale;
 mod status;
 mod target;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod trouble;
+#[cfg(test)]
+mod world_tests;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
-use self::connect::Connector;
 pub(crate) use self::connect::{Access, AccessError, Tls};
+use self::connect::{Connector, Maker};
 use self::reflector::Reflector;
-pub(crate) use self::status::Status;
+use self::repair::Repairs;
+pub(crate) use self::status::{Counters, KindStatus, Status};
 use self::target::Target;
 pub(crate) use self::timing::Timing;
 use self::timing::Turnstile;
-use super::{Feed, Running, Wanted};
+use super::keep::keep;
+use super::{Feed, LOG, Running, Wanted};
 
 /// An API server, not yet asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     /// Where it is and who we are.
-    access: Access,
+    maker: Maker,
     /// How long things may take.
     timing: Timing,
     /// What can be told of the state of each kind.
@@ -56,6 +70,8 @@ struct Link {
     feed: Feed,
     /// What can be told.
     status: Arc<Status>,
+    /// What audits have found.
+    repairs: Repairs,
     /// Whether the server has refused watches that begin with all objects.
     has_no_watch_list: AtomicBool,
 }
@@ -64,7 +80,19 @@ impl Api {
     /// Prepares to ask a server; what is wrong with files and addresses is found here.
     pub(crate) fn new(access: Access) -> Result<Self, AccessError> {
         access.check()?;
-        Ok(Self { access, timing: Timing::default(), status: Arc::default() })
+        Ok(Self { maker: Maker::Access(access), timing: Timing::default(), status: Arc::default() })
+    }
+
+    /// Asks by a client that a test has made.
+    #[cfg(test)]
+    pub(crate) fn of_client(client: kube::Client) -> Self {
+        Self { maker: Maker::Given(connect::Shared(client)), timing: Timing::default(), status: Arc::default() }
+    }
+
+    /// Tells of the state of each kind there.
+    pub(crate) fn with_status(mut self, status: Arc<Status>) -> Self {
+        self.status = status;
+        self
     }
 
     /// Changes how long things may take.
@@ -81,24 +109,50 @@ impl Api {
 
     /// Returns the server's URL.
     pub(crate) fn server(&self) -> Result<String, AccessError> {
-        self.access.server()
+        self.maker.server()
     }
 
-    /// Starts a task for each kind; needs a runtime.
+    /// Starts a task for each kind, one that compares them with the server's, and one that looks at their age; needs a
+    /// runtime. The tasks end with the feed, or when what is returned is dropped.
     pub(super) fn start(&self, wanted: &Wanted, feed: &Feed) -> Result<Running, AccessError> {
         let link = Arc::new(Link {
-            connector: Connector::new(&self.access)?,
+            connector: Connector::new(&self.maker)?,
             turnstile: Turnstile::new(),
             timing: self.timing.clone(),
             feed: feed.clone(),
             status: Arc::clone(&self.status),
+            repairs: Repairs::default(),
             has_no_watch_list: AtomicBool::new(false),
         });
         let mut tasks = JoinSet::new();
-        for kind in &wanted.kinds {
-            let reflector = Reflector::new(Target::new(*kind, wanted), Arc::clone(&link));
-            tasks.spawn(reflector.resuming(wanted.known.get(kind).map(AsRef::as_ref)).run());
+        let targets: Vec<Target> = wanted.kinds.iter().map(|kind| Target::new(*kind, wanted)).collect();
+        for target in &targets {
+            let (target, link) = (target.clone(), Arc::clone(&link));
+            // What an earlier run knew is a place to begin once; after a panic only a list is trusted.
+            let known = Mutex::new(wanted.known.get(&target.kind).cloned());
+            tasks.spawn(async move {
+                let restarts = &link.status.of(target.kind).counters.restarts;
+                let make = || {
+                    let known = known.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    Reflector::new(target.clone(), Arc::clone(&link)).resuming(known.as_deref()).run()
+                };
+                keep(&format!("the watch of {}", target.resource()), restarts, make).await;
+            });
         }
+        tasks.spawn(watch_over(link, targets));
         Ok(Running { tasks })
+    }
+}
+
+/// Compares kinds with the server's and looks at their age, until nobody listens any more.
+async fn watch_over(link: Arc<Link>, targets: Vec<Target>) {
+    let restarts = &link.status.audit_restarts;
+    let audit = keep("the audit", restarts, || audit::run(Arc::clone(&link), targets.clone()));
+    let stale = keep("the look at the age of the picture", restarts, || stale::run(Arc::clone(&link), targets.clone()));
+    tokio::select! {
+        biased;
+        () = audit => {}
+        () = stale => {}
+        () = link.feed.closed() => tracing::debug!(target: LOG, "the source has ended"),
     }
 }

@@ -4,6 +4,7 @@
 //! comes out at the other end. Tests need no source: they put changes into the channel themselves. Knows no DNS.
 
 pub(crate) mod api;
+pub(crate) mod keep;
 pub(crate) mod manifest;
 pub(crate) mod selector;
 pub(crate) mod sync;

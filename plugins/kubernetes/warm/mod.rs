@@ -12,6 +12,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -71,7 +72,9 @@ impl Warm {
     /// Takes the last picture up, if there is one that belongs to `identity` and is not too old; says what comes of it.
     pub(super) fn recall(&self, identity: &str, options: Options) -> Option<Recalled> {
         let path = self.start.file.display();
-        match self.read(identity, options) {
+        // The index is told what an earlier run has left: a panic there must not come back at every start.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(identity, options)));
+        match read.unwrap_or(Err(Refused::Damaged("an object in it makes the index panic"))) {
             Ok((recalled, saved)) => {
                 let age = self.clock.unix_seconds().saturating_sub(saved);
                 self.metrics.age.begin(saved);

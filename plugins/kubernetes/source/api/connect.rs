@@ -191,15 +191,25 @@ fn go_error(error: &std::io::Error) -> String {
 /// Makes clients, and new ones when credentials or trust have changed.
 #[derive(Debug)]
 pub(super) struct Connector {
-    /// Where and who.
-    access: Access,
+    /// How.
+    maker: Maker,
     /// The client of now, and when it was made.
     current: Mutex<(Shared, Instant)>,
 }
 
+/// Where clients come from.
+#[derive(Debug, Clone)]
+pub(super) enum Maker {
+    /// They are made anew.
+    Access(Access),
+    /// A test has made one.
+    #[cfg(test)]
+    Given(Shared),
+}
+
 /// A client that can be printed.
 #[derive(Clone)]
-struct Shared(Client);
+pub(super) struct Shared(pub(super) Client);
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -209,9 +219,14 @@ impl std::fmt::Debug for Shared {
 
 impl Connector {
     /// Makes the first client; needs a runtime.
-    pub(super) fn new(access: &Access) -> Result<Arc<Self>, AccessError> {
-        let client = make(access)?;
-        Ok(Arc::new(Self { access: access.clone(), current: Mutex::new((Shared(client), Instant::now())) }))
+    pub(super) fn new(maker: &Maker) -> Result<Arc<Self>, AccessError> {
+        let client = maker.make()?;
+        Ok(Arc::new(Self { maker: maker.clone(), current: Mutex::new((Shared(client), Instant::now())) }))
+    }
+
+    /// Says where the server is, for people.
+    pub(super) fn place(&self) -> String {
+        self.maker.server().unwrap_or_default()
     }
 
     /// Returns the client of now.
@@ -226,9 +241,29 @@ impl Connector {
             return;
         }
         current.1 = Instant::now();
-        match make(&self.access) {
+        match self.maker.make() {
             Ok(client) => current.0 = Shared(client),
             Err(error) => tracing::warn!(target: LOG, "credentials for the Kubernetes API not renewed: {error}"),
+        }
+    }
+}
+
+impl Maker {
+    /// Returns the server's URL.
+    pub(super) fn server(&self) -> Result<String, AccessError> {
+        match self {
+            Self::Access(access) => access.server(),
+            #[cfg(test)]
+            Self::Given(_) => Ok("https://kubernetes.test/".to_owned()),
+        }
+    }
+
+    /// Makes a client.
+    fn make(&self) -> Result<Client, AccessError> {
+        match self {
+            Self::Access(access) => make(access),
+            #[cfg(test)]
+            Self::Given(client) => Ok(client.0.clone()),
         }
     }
 }

@@ -47,7 +47,9 @@ pub(super) enum Event {
 /// An object that is no use, and what can still be read of it.
 #[derive(Debug)]
 pub(super) struct Undecodable {
-    /// Namespace and name.
+    /// Its namespace, empty if it has none.
+    pub(super) namespace: String,
+    /// Its name, empty if unknown.
     pub(super) name: String,
     /// Its version, empty if unknown.
     pub(super) version: String,
@@ -135,9 +137,44 @@ pub(super) fn event(kind: Kind, text: &[u8]) -> Result<Result<Event, Undecodable
 /// Describes an object that is no use.
 fn undecodable(outline: Outline, error: &serde_json::Error) -> Undecodable {
     let OutlineMetadata { namespace, name, resource_version, .. } = outline.metadata;
-    let name = name.unwrap_or_else(|| "?".to_owned());
-    let name = namespace.map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"));
-    Undecodable { name, version: resource_version.unwrap_or_default(), why: error.to_string() }
+    Undecodable {
+        namespace: namespace.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        version: resource_version.unwrap_or_default(),
+        why: error.to_string(),
+    }
+}
+
+/// What an audit compares: namespace, name and version.
+#[derive(Debug)]
+pub(super) struct Mark {
+    /// Its namespace, empty if it has none.
+    pub(super) namespace: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Its version.
+    pub(super) version: String,
+}
+
+/// Reads the metadata of a list.
+pub(super) fn list_metadata(text: &[u8]) -> Result<ListMetadata, Failure> {
+    serde_json::from_slice(text).map_err(|error| Failure::Broken(error.to_string()))
+}
+
+/// Says whether version `a` is older than `b`; versions that are no numbers are not compared.
+pub(super) fn is_older(a: &str, b: &str) -> bool {
+    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a < b)
+}
+
+/// Reads of an item of a list what an audit compares.
+pub(super) fn mark(text: &[u8]) -> Result<Mark, Failure> {
+    let outline: Outline = serde_json::from_slice(text).map_err(|error| Failure::Broken(error.to_string()))?;
+    let OutlineMetadata { namespace, name, resource_version, .. } = outline.metadata;
+    Ok(Mark {
+        namespace: namespace.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        version: resource_version.unwrap_or_default(),
+    })
 }
 
 /// Decodes an event of a kind, whose type may be known from a first reading.
@@ -248,10 +285,10 @@ mod tests {
     fn a_bad_object_is_named_and_a_bad_text_is_a_failure() {
         let bad = r#"{"metadata":{"name":"a","namespace":"n","resourceVersion":"7"},"spec":{"ports":"x"}}"#;
         let Ok(Err(why)) = item(Kind::Service, bad.as_bytes()) else { panic!("decoded") };
-        assert_eq!((why.name.as_str(), why.version.as_str()), ("n/a", "7"));
+        assert_eq!((why.namespace.as_str(), why.name.as_str(), why.version.as_str()), ("n", "a", "7"));
         let in_event = format!(r#"{{"type":"ADDED","object":{bad}}}"#);
         let Ok(Err(why)) = event(Kind::Service, in_event.as_bytes()) else { panic!("decoded") };
-        assert_eq!((why.name.as_str(), why.version.as_str()), ("n/a", "7"));
+        assert_eq!((why.namespace.as_str(), why.name.as_str(), why.version.as_str()), ("n", "a", "7"));
         assert!(matches!(item(Kind::Service, b"{nonsense}"), Err(Failure::Broken(_))));
         assert!(matches!(event(Kind::Service, b"{\"type\":\"ADDED\",\"object\":{x}}"), Err(Failure::Broken(_))));
         assert!(event(Kind::Service, b"{}").is_ok_and(|event| event.is_err()));

@@ -32,12 +32,22 @@ pub(super) struct Response {
 impl Response {
     /// Sends a request and waits for the head of its response, which must be a success.
     pub(super) async fn get(connector: &Connector, uri: &str, timing: &Timing) -> Result<Self, Failure> {
-        let request = Request::get(uri).header(header::ACCEPT, "application/json").body(Body::empty());
+        Self::get_as(connector, uri, timing, "application/json").await
+    }
+
+    /// Sends a request for a form of the response.
+    pub(super) async fn get_as(
+        connector: &Connector,
+        uri: &str,
+        timing: &Timing,
+        accept: &'static str,
+    ) -> Result<Self, Failure> {
+        let request = Request::get(uri).header(header::ACCEPT, accept).body(Body::empty());
         let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
         let client = connector.client();
         let response = timeout(timing.first_byte, client.send(request))
             .await
-            .map_err(|_| Failure::Away(format!("no answer within {} s", timing.first_byte.as_secs())))?
+            .map_err(|_| Failure::Silent(format!("no answer within {} s", timing.first_byte.as_secs())))?
             .map_err(|error| Failure::of_client(&error))?;
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
@@ -69,7 +79,7 @@ impl Response {
     pub(super) async fn idle(&mut self, deadline: Instant) -> Result<Option<Bytes>, Failure> {
         (self.waited, self.received) = (Duration::ZERO, 0);
         let chunk = timeout_at(deadline, self.chunk()).await;
-        chunk.map_err(|_| Failure::Cut("silent for longer than the watch may last".to_owned()))?
+        chunk.map_err(|_| Failure::Silent("a watch said nothing for longer than it may last".to_owned()))?
     }
 
     /// Returns the next bytes of the body.

@@ -15,6 +15,9 @@ pub(super) enum Failure {
     /// No connection, or none that the server answers on: it is away. Ask again soon.
     #[error("{0}")]
     Away(String),
+    /// Somebody took our question and said nothing for too long. What the connection leads to may be gone: ask by another.
+    #[error("{0}")]
+    Silent(String),
     /// The server cannot be trusted, or does not trust us. Ask again soon, and say so.
     #[error("{0}")]
     Tls(String),
@@ -24,6 +27,9 @@ pub(super) enum Failure {
     /// What came cannot be right. Only a new list helps.
     #[error("{0}")]
     Broken(String),
+    /// An audit found that so many objects are wrong. A new list, at once.
+    #[error("{0} objects differ from those of the server")]
+    Drift(usize),
     /// The version that was asked for is gone. A new list, at once.
     #[error("the version asked for is too old")]
     Expired,
@@ -63,6 +69,26 @@ pub(super) struct Status {
 }
 
 impl Failure {
+    /// Returns a word for it, as metrics have it.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Away(_) => "away",
+            Self::Silent(_) => "silent",
+            Self::Tls(_) => "tls",
+            Self::Cut(_) => "cut",
+            Self::Broken(_) => "broken",
+            Self::Drift(_) => "drift",
+            Self::Expired => "expired",
+            Self::Future => "future",
+            Self::Throttled(_) => "throttled",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Missing(_) => "missing",
+            Self::Refused(_) => "refused",
+            Self::Stopped => "stopped",
+        }
+    }
+
     /// Sorts an error of the client: nothing has been received.
     pub(super) fn of_client(error: &(dyn Error + 'static)) -> Self {
         let text = chain(error);

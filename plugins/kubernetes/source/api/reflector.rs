@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Link;
-use super::event::{self, Event, ListMetadata, Undecodable};
+use super::event::{self, Event, ListMetadata, Undecodable, is_older, list_metadata};
 use super::exchange::Response;
 use super::failure::Failure;
 use super::split::{Piece, SplitError, Splitter};
@@ -18,7 +18,11 @@ use super::status::KindStatus;
 use super::target::{Freshness, Page, Target};
 use super::timing::ListBudget;
 use super::trouble::Trouble;
-use crate::kubernetes::objects::Change;
+use crate::kubernetes::objects::{Change, Deleted, Object};
+use crate::kubernetes::source::LOG;
+
+/// How many watches in a row may be mute until a server that goes on meanwhile is listed.
+const MUTE_WATCHES: u32 = 2;
 
 /// Lists and watches one kind.
 #[derive(Debug)]
@@ -41,8 +45,12 @@ pub(super) struct Reflector {
     watched: Option<Instant>,
     /// Whether the server may have another history than the one that is held: it was away, or says nothing at all.
     is_doubtful: bool,
+    /// How many events came.
+    events: u64,
     /// How many watches in a row were short.
     short_watches: u32,
+    /// How many watches in a row were silent until somebody gave them up, where the server closes them itself.
+    mute_watches: u32,
     /// Since when we are refused.
     refused: Option<Instant>,
     /// How many refusals in a row came after their time of grace.
@@ -66,7 +74,9 @@ impl Reflector {
             listing: Instant::now(),
             watched: None,
             is_doubtful: false,
+            events: 0,
             short_watches: 0,
+            mute_watches: 0,
             refused: None,
             refusals: 0,
             trouble: Trouble::default(),
@@ -110,7 +120,13 @@ impl Reflector {
                     self.link.has_no_watch_list.store(true, Ordering::Relaxed);
                 }
                 // The other way may work, and the server is there.
-                Err(Failure::Cut(_) | Failure::Broken(_) | Failure::Expired | Failure::Future) if self.needs_list => {}
+                Err(
+                    failure @ (Failure::Cut(_)
+                    | Failure::Silent(_)
+                    | Failure::Broken(_)
+                    | Failure::Expired
+                    | Failure::Future),
+                ) if self.needs_list => self.status().fail(&failure),
                 result => return result,
             }
         }
@@ -123,7 +139,7 @@ impl Reflector {
 
     /// Gets a list in pages, or in one.
     async fn pages(&mut self, mut page: Page) -> Result<(), Failure> {
-        self.send(Change::ListBegin(self.target.kind)).await?;
+        self.begin_list().await?;
         let mut version = None;
         loop {
             let metadata = self.page(&page).await?;
@@ -146,7 +162,7 @@ impl Reflector {
             while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
                 match piece {
                     Piece::Item(text) => match event::item(self.target.kind, text)? {
-                        Ok(object) => self.send(Change::Apply(object)).await?,
+                        Ok(object) => self.apply(object).await?,
                         Err(object) => self.note_undecodable(object),
                     },
                     Piece::Metadata(text) => metadata = self.fresh(list_metadata(text)?)?,
@@ -179,14 +195,21 @@ impl Reflector {
         }
         let timeout = self.link.timing.watch_timeout();
         let uri = self.target.watch(&self.version, timeout);
-        let heard = self.status().events.load(Ordering::Relaxed);
+        let events = self.events;
         let result = self.follow(&uri, timeout).await;
-        self.is_doubtful = self.status().events.load(Ordering::Relaxed) == heard;
+        let is_mute = self.events == events;
+        self.is_doubtful = is_mute;
+        self.mute_watches = match &result {
+            Err(Failure::Silent(_)) if is_mute => self.mute_watches.saturating_add(1),
+            _ if is_mute => self.mute_watches,
+            _ => 0,
+        };
         result
     }
 
     /// Asks for the server's version of now. A server whose etcd was restored from a backup is behind the version that
-    /// is held, and a watch from there would be silent until it has caught up.
+    /// is held, and a watch from there would be silent until it has caught up. Where watches bring nothing although the
+    /// server goes on, something on the way keeps them back, and only lists tell the truth.
     async fn probe(&mut self) -> Result<(), Failure> {
         let mut response = self.get(&self.target.probe()).await?;
         let mut splitter = Splitter::list();
@@ -196,6 +219,11 @@ impl Reflector {
                 if let Piece::Metadata(text) = piece {
                     let version = list_metadata(text)?.resource_version.unwrap_or_default();
                     self.is_doubtful = false;
+                    if version == self.version {
+                        self.status().hear();
+                    } else if self.mute_watches >= MUTE_WATCHES {
+                        return Err(Failure::Broken("watches bring nothing although the server goes on".to_owned()));
+                    }
                     return if is_older(&version, &self.version) { Err(Failure::Future) } else { Ok(()) };
                 }
             }
@@ -208,28 +236,40 @@ impl Reflector {
         let response = self.get(uri).await?;
         let start = Instant::now();
         self.watched = Some(start);
-        KindStatus::count(&self.status().watches);
+        self.status().counters.watches_started.inc();
+        if !self.needs_list {
+            self.status().follow();
+        }
         if !self.needs_list && std::mem::take(&mut self.is_resuming) {
             self.status().hold(&self.version);
             self.send(Change::Reached(self.target.kind, self.version.as_str().into())).await?;
         }
-        let result = self.events(response, start + timeout + self.link.timing.grace).await;
+        let result = self.take_events(response, start + timeout + self.link.timing.grace).await;
+        self.status().counters.watches_ended.inc();
         let is_short = start.elapsed() < self.link.timing.short_watch;
         self.short_watches = if is_short { self.short_watches.saturating_add(1) } else { 0 };
         result
     }
 
     /// Takes the events of a watch; those of a list are first if a list is needed.
-    async fn events(&mut self, mut response: Response, deadline: Instant) -> Result<(), Failure> {
+    async fn take_events(&mut self, mut response: Response, deadline: Instant) -> Result<(), Failure> {
         if self.needs_list {
-            self.send(Change::ListBegin(self.target.kind)).await?;
+            self.begin_list().await?;
         }
+        let link = Arc::clone(&self.link);
+        let repair = link.repairs.of(self.target.kind);
         let mut splitter = Splitter::events();
         loop {
-            let is_busy = self.needs_list || !splitter.is_between();
-            let chunk = if is_busy { response.busy().await? } else { response.idle(deadline).await? };
+            let chunk = if self.needs_list || !splitter.is_between() {
+                response.busy().await?
+            } else {
+                tokio::select! {
+                    biased;
+                    wrong = repair.asked() => return Err(Failure::Drift(wrong)),
+                    chunk = response.idle(deadline) => chunk?,
+                }
+            };
             let Some(chunk) = chunk else { break };
-            self.status().hear();
             let mut rest = &*chunk;
             while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
                 if let Piece::Item(text) = piece {
@@ -243,18 +283,19 @@ impl Reflector {
 
     /// Takes one event.
     async fn event(&mut self, event: Result<Event, Undecodable>) -> Result<(), Failure> {
-        KindStatus::count(&self.status().events);
+        self.events += 1;
+        self.status().counters.events.inc();
         match event {
             Ok(Event::Applied(object)) => {
                 self.advance(&object.metadata().resource_version)?;
-                self.send(Change::Apply(object)).await
+                self.apply(object).await
             }
             Ok(Event::Deleted(object)) => {
                 // Old servers send the version before the deletion.
                 if !is_older(&object.metadata().resource_version, &self.version) {
                     self.advance(&object.metadata().resource_version)?;
                 }
-                self.send(Change::Delete(object.into_deleted())).await
+                self.delete(object.into_deleted()).await
             }
             Ok(Event::Bookmark { version, is_initial_end: true }) if self.needs_list => self.end_list(version).await,
             Ok(Event::Bookmark { version, .. }) => {
@@ -266,8 +307,8 @@ impl Reflector {
             }
             Ok(Event::Failed(failure)) => Err(failure),
             Ok(Event::Unknown(kind)) => {
-                tracing::debug!(target: crate::kubernetes::source::LOG, "an event of the unknown type {kind}");
-                KindStatus::count(&self.status().decode_errors);
+                tracing::debug!(target: LOG, "an event of the unknown type {kind}");
+                self.status().counters.decode_errors.inc();
                 Ok(())
             }
             Err(object) => {
@@ -288,7 +329,29 @@ impl Reflector {
         }
         version.clone_into(&mut self.version);
         self.status().hold(version);
+        self.status().hear();
         Ok(())
+    }
+
+    /// Passes on that a list begins.
+    async fn begin_list(&self) -> Result<(), Failure> {
+        self.status().ledger().begin_list();
+        self.send(Change::ListBegin(self.target.kind)).await
+    }
+
+    /// Passes on an object as it is now.
+    async fn apply(&self, object: Object) -> Result<(), Failure> {
+        let metadata = object.metadata();
+        #[cfg(test)]
+        assert!(&*metadata.name != super::world_tests::PANICS, "as the test wants");
+        self.status().ledger().hold(metadata.path(), &metadata.resource_version);
+        self.send(Change::Apply(object)).await
+    }
+
+    /// Passes on that an object is gone.
+    async fn delete(&self, gone: Deleted) -> Result<(), Failure> {
+        self.status().ledger().forget((&gone.key.namespace, &gone.key.name));
+        self.send(Change::Delete(gone)).await
     }
 
     /// Notes that a list is whole.
@@ -299,9 +362,13 @@ impl Reflector {
         self.send(Change::ListEnd(self.target.kind)).await?;
         self.send(Change::Reached(self.target.kind, version.as_str().into())).await?;
         self.budget.charge(self.listing.elapsed(), &self.link.timing);
-        self.status().hear();
-        self.status().hold(&version);
-        KindStatus::count(&self.status().lists);
+        let status = self.status();
+        status.ledger().end_list();
+        status.hear();
+        status.hold(&version);
+        status.follow();
+        status.counters.lists.inc();
+        status.counters.drift_repaired.inc_by(self.link.repairs.of(self.target.kind).fulfil() as u64);
         self.freshness = Freshness::NotOlderThan(version.clone());
         self.version = version;
         self.needs_list = false;
@@ -314,27 +381,28 @@ impl Reflector {
         self.link.turnstile.found();
         self.trouble.end(&self.target);
         (self.refused, self.refusals) = (None, 0);
-        self.status().hear();
+        self.status().succeed();
         Ok(response)
     }
 
     /// Waits as long as a failure demands, and decides what to ask for next.
     async fn recover(&mut self, failure: Failure) {
-        KindStatus::count(&self.status().failures);
-        self.trouble.note(&failure, &self.target);
-        tracing::debug!(target: crate::kubernetes::source::LOG, "{}: {failure:?}", self.target.go_type());
+        self.status().fail(&failure);
+        self.trouble.note(&failure, &self.target, self.version.is_empty());
+        tracing::debug!(target: LOG, "{}: {failure:?}", self.target.go_type());
         let link = Arc::clone(&self.link);
         match failure {
-            Failure::Expired | Failure::Future => {
+            Failure::Expired | Failure::Future | Failure::Drift(_) => {
                 (self.needs_list, self.freshness) = (true, Freshness::Newest);
                 sleep(link.timing.jitter()).await;
             }
             Failure::Broken(_) if self.needs_list => self.freshness = Freshness::Newest,
             Failure::Broken(_) => self.needs_list = true,
             Failure::Cut(_) | Failure::Stopped => self.is_doubtful = true,
-            Failure::Away(_) | Failure::Tls(_) => {
+            Failure::Away(_) | Failure::Silent(_) | Failure::Tls(_) => {
                 self.is_doubtful = true;
-                if matches!(failure, Failure::Tls(_)) {
+                if !matches!(failure, Failure::Away(_)) {
+                    // New files, and a new connection: one that is dead keeps every question for itself.
                     link.connector.renew();
                 }
                 self.forget_cost();
@@ -379,7 +447,9 @@ impl Reflector {
 
     /// Counts and tells of an object that is no use.
     fn note_undecodable(&mut self, object: Undecodable) {
-        KindStatus::count(&self.status().decode_errors);
+        let status = self.status();
+        status.counters.decode_errors.inc();
+        status.ledger().hold_useless((&object.namespace, &object.name), &object.version);
         self.trouble.note_object(object, &self.target);
     }
 
@@ -392,16 +462,6 @@ impl Reflector {
     async fn send(&self, change: Change) -> Result<(), Failure> {
         self.link.feed.send(change).await.map_err(|_| Failure::Stopped)
     }
-}
-
-/// Says whether version `a` is older than `b`; versions that are no numbers are not compared.
-fn is_older(a: &str, b: &str) -> bool {
-    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a < b)
-}
-
-/// Reads the metadata of a list.
-fn list_metadata(text: &[u8]) -> Result<ListMetadata, Failure> {
-    serde_json::from_slice(text).map_err(|error| Failure::Broken(error.to_string()))
 }
 
 /// Says that a response cannot be split.

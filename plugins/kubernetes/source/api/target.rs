@@ -7,7 +7,7 @@ use crate::kubernetes::objects::Kind;
 use crate::kubernetes::source::Wanted;
 
 /// How many objects a page of a list has, as client-go asks for.
-const PAGE_OBJECTS: u32 = 500;
+pub(super) const PAGE_OBJECTS: u32 = 500;
 /// Pods that have ended keep no address (CoreDNS `plugin/kubernetes/controller.go`, `podListFunc`).
 const LIVE_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
 
@@ -56,15 +56,30 @@ impl Target {
         Self { kind, selectors }
     }
 
-    /// Returns the plural name with its API group, as RBAC knows it.
-    pub(super) fn resource(&self) -> &'static str {
+    /// Returns the API group.
+    pub(super) fn group(&self) -> &'static str {
+        match self.kind {
+            Kind::Namespace | Kind::Service | Kind::Pod => "",
+            Kind::EndpointSlice | Kind::ImportedSlice => "discovery.k8s.io",
+            Kind::ServiceImport => "multicluster.x-k8s.io",
+        }
+    }
+
+    /// Returns the plural name.
+    pub(super) fn plural(&self) -> &'static str {
         match self.kind {
             Kind::Namespace => "namespaces",
             Kind::Service => "services",
             Kind::Pod => "pods",
-            Kind::EndpointSlice | Kind::ImportedSlice => "endpointslices.discovery.k8s.io",
-            Kind::ServiceImport => "serviceimports.multicluster.x-k8s.io",
+            Kind::EndpointSlice | Kind::ImportedSlice => "endpointslices",
+            Kind::ServiceImport => "serviceimports",
         }
+    }
+
+    /// Returns the plural name with its API group, as RBAC knows it.
+    pub(super) fn resource(&self) -> String {
+        let (plural, group) = (self.plural(), self.group());
+        if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
     }
 
     /// Returns the type's name as client-go writes it in its messages.

@@ -1,8 +1,11 @@
 //! How long the API server may take for things, and how long we wait before we ask again. Every bound has its reason here.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::Rng;
+use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -37,6 +40,36 @@ pub(crate) struct Timing {
     pub(crate) list_interval: Duration,
     /// At most this much is added to the wait before a list, so that not all servers of a cluster ask at once.
     pub(crate) list_jitter: Duration,
+    /// Between two audits, for each page of objects: what an audit costs the server is bounded by a page in this time.
+    pub(crate) audit_pace: Duration,
+    /// Between two audits, at most; up to half of it is added at random.
+    pub(crate) audit_max: Duration,
+    /// How long an event may be on its way until what it would explain counts as wrong.
+    pub(crate) audit_settle: Duration,
+    /// From which age on a picture is called old: a little above what a watch that has died may last.
+    pub(crate) stale_after: Duration,
+    /// Where spread comes from.
+    pub(crate) chance: Chance,
+}
+
+/// Where random numbers come from: the machine, or in a test a seed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chance(Option<Arc<Mutex<StdRng>>>);
+
+impl Chance {
+    /// Makes the same numbers every time.
+    #[cfg(test)]
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(Some(Arc::new(Mutex::new(rand::SeedableRng::seed_from_u64(seed)))))
+    }
+
+    /// Returns a number of a range.
+    fn range(&self, range: RangeInclusive<f64>) -> f64 {
+        match &self.0 {
+            Some(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).random_range(range),
+            None => rand::random_range(range),
+        }
+    }
 }
 
 impl Default for Timing {
@@ -57,6 +90,11 @@ impl Default for Timing {
             list_burst: 5,
             list_interval: seconds(10),
             list_jitter: Duration::from_millis(200),
+            audit_pace: seconds(60),
+            audit_max: seconds(600),
+            audit_settle: seconds(5),
+            stale_after: seconds(62),
+            chance: Chance::default(),
         }
     }
 }
@@ -64,23 +102,29 @@ impl Default for Timing {
 impl Timing {
     /// Returns how long the next watch shall last.
     pub(super) fn watch_timeout(&self) -> Duration {
-        rand::random_range(self.watch_min..=self.watch_max)
+        self.watch_min + self.watch_max.saturating_sub(self.watch_min).mul_f64(self.chance.range(0.0..=1.0))
     }
 
     /// Returns the wait before asking a server again that is away: the interval, a fifth more or less.
     pub(super) fn away(&self) -> Duration {
-        self.away_interval.mul_f64(rand::random_range(0.8..=1.2))
+        self.away_interval.mul_f64(self.chance.range(0.8..=1.2))
     }
 
     /// Returns the wait after the `count`th of refusals or short watches in a row.
     pub(super) fn backoff(&self, count: u32) -> Duration {
         let doubled = self.watch_interval.saturating_mul(2_u32.saturating_pow(count.saturating_sub(1)));
-        doubled.min(self.backoff_max).mul_f64(rand::random_range(0.8..=1.0))
+        doubled.min(self.backoff_max).mul_f64(self.chance.range(0.8..=1.0))
+    }
+
+    /// Returns the time until the next audit of so many pages: a minute or so in small clusters, 10 to 15 minutes in large.
+    pub(super) fn audit(&self, pages: usize) -> Duration {
+        let pages = u32::try_from(pages.max(1)).unwrap_or(u32::MAX);
+        self.audit_pace.saturating_mul(pages).min(self.audit_max).mul_f64(self.chance.range(1.0..=1.5))
     }
 
     /// Returns the spread before a list.
     pub(super) fn jitter(&self) -> Duration {
-        rand::random_range(Duration::ZERO..=self.list_jitter)
+        self.list_jitter.mul_f64(self.chance.range(0.0..=1.0))
     }
 }
 
@@ -108,7 +152,7 @@ impl Turnstile {
             *next
         };
         // The sender lives as long as `self`, so an error cannot come.
-        tokio::select! { () = sleep_until(turn) => {}, _ = found.changed() => {} }
+        tokio::select! { biased; _ = found.changed() => {}, () = sleep_until(turn) => {} }
     }
 
     /// Tells all who wait that the server is there.
@@ -203,6 +247,14 @@ mod tests {
         budget.charge(Duration::from_secs(20), &timing);
         budget.take(&timing).await;
         assert!(start.elapsed() >= Duration::from_secs(80), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn audits_are_rare_in_large_clusters() {
+        let timing = Timing::default();
+        let minutes = |pages| timing.audit(pages).as_secs_f64() / 60.0;
+        assert!((1.0..=1.5).contains(&minutes(0)) && (3.0..=4.5).contains(&minutes(3)));
+        assert!((10.0..=15.0).contains(&minutes(10)) && (10.0..=15.0).contains(&minutes(usize::MAX)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What an operator is told of trouble with one kind: once when it lasts, once when it is over.
+//! What an operator is told of trouble with one kind: once when it lasts, with what to do about it, and once when it is over.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -29,35 +29,26 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// Notes a failure.
-    pub(super) fn note(&mut self, failure: &Failure, target: &Target) {
+    /// Notes a failure. That the server is away is told here only while nothing `is_unread`; later it is the age of the
+    /// picture that counts.
+    pub(super) fn note(&mut self, failure: &Failure, target: &Target, is_unread: bool) {
         let lasts = self.since.get_or_insert_with(Instant::now).elapsed();
-        let go_type = target.go_type();
+        let (go_type, advice) = (target.go_type(), advice(failure, target));
         if self.is_told {
             return;
         }
         match failure {
             Failure::Tls(_) | Failure::Missing(_) | Failure::Refused(_) => {
-                tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure}");
+                tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure} ({advice})");
             }
-            Failure::Forbidden(_) if lasts >= REFUSED_FOR => {
-                let resource = target.resource();
-                tracing::error!(
-                    target: LOG,
-                    "Failed to watch: failed to list {go_type}: {failure} (allow us the verbs list and watch on {resource})"
-                );
+            Failure::Forbidden(_) | Failure::Unauthorized(_) if lasts >= REFUSED_FOR => {
+                tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure} ({advice})");
             }
-            Failure::Unauthorized(_) if lasts >= REFUSED_FOR => {
-                tracing::error!(
-                    target: LOG,
-                    "Failed to watch: failed to list {go_type}: {failure} (the token or certificate is not valid)"
-                );
-            }
-            Failure::Away(_) | Failure::Throttled(_) if lasts >= AWAY_FOR => {
+            Failure::Away(_) | Failure::Silent(_) | Failure::Throttled(_) if is_unread && lasts >= AWAY_FOR => {
                 let seconds = lasts.as_secs();
                 tracing::warn!(
                     target: LOG,
-                    "no answer from the Kubernetes API for {seconds} s, what is known of {go_type} stays: {failure}"
+                    "the Kubernetes API has not given {go_type} for {seconds} s, nothing is known of them yet: {failure} ({advice})"
                 );
             }
             _ => return,
@@ -75,12 +66,87 @@ impl Trouble {
 
     /// Notes an object that is no use.
     pub(super) fn note_object(&mut self, object: Undecodable, target: &Target) {
-        let Undecodable { name, version, why } = object;
+        let Undecodable { namespace, name, version, why } = object;
+        let path = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
         if self.objects.len() >= MAX_REMEMBERED {
             self.objects.clear();
         }
-        if self.objects.insert((name.clone(), version)) {
-            tracing::warn!(target: LOG, "{} {name} is left out, it cannot be decoded: {why}", target.go_type());
+        if self.objects.insert((path.clone(), version)) {
+            tracing::warn!(target: LOG, "{} {path} is left out, it cannot be decoded: {why}", target.go_type());
         }
+    }
+}
+
+/// Says what an operator can do about a failure.
+pub(super) fn advice(failure: &Failure, target: &Target) -> String {
+    let (group, plural) = (target.group(), target.plural());
+    match failure {
+        Failure::Forbidden(_) => format!(
+            "allow us the verbs list and watch on {}: add the rule {{apiGroups: [\"{group}\"], resources: [\"{plural}\"], \
+             verbs: [\"list\", \"watch\"]}} to our ClusterRole",
+            target.resource()
+        ),
+        Failure::Unauthorized(_) => {
+            "the token or certificate is not valid: is the service account still there, and its token mounted?"
+                .to_owned()
+        }
+        Failure::Tls(_) => "is the CA certificate that we are given the one that signs the API server's?".to_owned(),
+        Failure::Missing(_) => {
+            format!("does the server have {}, and is a CustomResourceDefinition missing?", target.resource())
+        }
+        Failure::Throttled(_) => "the API server is overloaded; we ask again when it says so".to_owned(),
+        Failure::Refused(_) => "does a proxy stand between us and the API server?".to_owned(),
+        _ => "does the API server run, can it be reached from here, and does nothing between cut long connections?"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::objects::Kind;
+    use crate::kubernetes::source::Wanted;
+    use crate::trial::Logged;
+
+    /// The lines of failures that last for a minute, and of their end.
+    fn lines(kind: Kind, failure: &Failure, is_unread: bool) -> Vec<String> {
+        let target = Target::new(kind, &Wanted::default());
+        let mut trouble = Trouble { since: Instant::now().checked_sub(Duration::from_secs(60)), ..Trouble::default() };
+        Logged::during(|| {
+            trouble.note(failure, &target, is_unread);
+            trouble.note(failure, &target, is_unread);
+            trouble.end(&target);
+        })
+    }
+
+    #[test]
+    fn an_operator_is_told_what_to_do() {
+        let fail = "[ERROR] plugin/kubernetes: Failed to watch: failed to list *v1.EndpointSlice: ";
+        let again = "[INFO] plugin/kubernetes: the Kubernetes API answers again for *v1.EndpointSlice";
+        let told = |failure: Failure| lines(Kind::EndpointSlice, &failure, false);
+        let rule = "(allow us the verbs list and watch on endpointslices.discovery.k8s.io: add the rule \
+            {apiGroups: [\"discovery.k8s.io\"], resources: [\"endpointslices\"], verbs: [\"list\", \"watch\"]} to our ClusterRole)";
+        assert_eq!(told(Failure::Forbidden("no".into())), [format!("{fail}no {rule}"), again.to_owned()]);
+        let token =
+            "(the token or certificate is not valid: is the service account still there, and its token mounted?)";
+        assert_eq!(told(Failure::Unauthorized("who?".into())), [format!("{fail}who? {token}"), again.to_owned()]);
+        let ca = "(is the CA certificate that we are given the one that signs the API server's?)";
+        assert_eq!(told(Failure::Tls("bad".into())), [format!("{fail}bad {ca}"), again.to_owned()]);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_of_only_while_nothing_is_known() {
+        let away = Failure::Away("connection refused".into());
+        assert_eq!(lines(Kind::Service, &away, false), Vec::<String>::new());
+        let told = lines(Kind::Service, &away, true);
+        let line = "[WARN] plugin/kubernetes: the Kubernetes API has not given *v1.Service for 60 s, nothing is known of them yet: \
+            connection refused (does the API server run, can it be reached from here, and does nothing between cut long connections?)";
+        assert_eq!(told.first().map(String::as_str), Some(line));
+        let busy = lines(Kind::Service, &Failure::Throttled(Duration::from_secs(5)), true);
+        assert!(
+            busy[0].ends_with(
+                "the server asks to wait for 5 s (the API server is overloaded; we ask again when it says so)"
+            )
+        );
     }
 }
