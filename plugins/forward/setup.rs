@@ -171,7 +171,7 @@ fn stanza(setup: &mut Setup<'_>, metrics: &ForwardMetrics) -> Result<(Forward, u
     let Some((from, to)) = args.split_first() else { return Err(setup.input.arg_err()) };
     let from = zone(setup, from)?;
     if to.is_empty() {
-        return Err(setup.input.arg_err());
+        return Err(setup.input.arg_err().with_help("a zone comes first: 'forward . ADDRESS'"));
     }
     let place = setup.plain("");
     let plain = |message: String| Diagnostic { message, ..place.clone() };
