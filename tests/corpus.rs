@@ -9,24 +9,25 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use test_support::netns;
-
 use crate::harness::say;
 use crate::language::{Case, Ending, missing_plugin, run_all};
 
-/// The addresses of the machine on which the cases were recorded, besides those that every network has here.
-const ADDRESSES: [&str; 6] =
-    ["169.254.20.10", "169.254.10.10", "169.254.10.11", "10.233.0.3", "1.2.3.4", "2001:db8:9::100"];
-
-/// Its interface, with two of those addresses.
-const INTERFACE: [&str; 7] = [
-    "link add eth0 type veth peer name eth0peer",
+/// What the machine on which the cases were recorded has besides the addresses that every network has here, as arguments of
+/// `ip`: two interfaces.
+const FURNITURE: [&str; 13] = [
+    "link add eth0 type veth peer name nodelocaldns",
     "link set eth0 addrgenmode none up",
-    "link set eth0peer addrgenmode none up",
+    "link set nodelocaldns addrgenmode none up",
     "addr del 10.244.9.53/32 dev lo",
     "-6 addr del 2001:db8:9::53/128 dev lo",
     "addr add 10.244.9.53/24 dev eth0",
     "-6 addr add 2001:db8:9::53/64 dev eth0 nodad",
+    "-6 addr add 2001:db8:9::100/128 dev lo nodad",
+    "addr add 169.254.20.10/32 dev nodelocaldns",
+    "addr add 169.254.10.10/32 dev nodelocaldns",
+    "addr add 169.254.10.11/32 dev nodelocaldns",
+    "addr add 10.233.0.3/32 dev nodelocaldns",
+    "addr add 1.2.3.4/32 dev nodelocaldns",
 ];
 
 /// Words that older releases of CoreDNS had.
@@ -71,6 +72,7 @@ fn public_corefiles_end_as_in_coredns() {
         let heap = Heap::of(case, got);
         let line = match heap {
             Heap::Same | Heap::Taken | Heap::Plugin(_) => case.id.clone(),
+            Heap::Unexplained => format!("\n    {}: want {:?}\n    got {got:?}", case.id, case.want()),
             _ => format!("\n    {}: {}", case.id, got.stderr.first().unwrap_or(&got.outcome)),
         };
         heaps.entry((from, heap)).or_default().push(line);
@@ -100,10 +102,9 @@ impl Heap {
     }
 }
 
-/// Adds addresses and interface. Where that fails, cases that need them say so.
+/// Adds interfaces and addresses. Where that fails, cases that need them say so.
 fn furnish() {
-    ADDRESSES.iter().for_each(|address| netns::add(address.parse().unwrap()).unwrap());
-    for arguments in INTERFACE {
+    for arguments in FURNITURE {
         let mut command = Command::new("ip");
         drop(command.args(arguments.split(' ')).stderr(Stdio::null()).status());
     }
