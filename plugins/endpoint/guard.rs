@@ -107,7 +107,12 @@ impl Guard {
         let show = self.path.display();
         let written =
             std::fs::read_to_string(&self.path).map_err(|error| format!("open {show}: {}", os_error_text(&error)))?;
-        let config: Option<WebConfig> = serde_saphyr::from_str(&written).map_err(|error| format!("{show}: {error}"))?;
+        let config: Option<WebConfig> = serde_saphyr::from_str(&written).map_err(|error| {
+            // Without the excerpt that follows: this becomes one line of the log.
+            let error = error.to_string();
+            let first = error.lines().next().unwrap_or_default();
+            format!("{show}: {}", first.strip_prefix("error: ").unwrap_or(first))
+        })?;
         let config = config.unwrap_or_default();
         for hash in config.basic_auth_users.values() {
             hash.parse::<bcrypt::HashParts>().map_err(|_| format!("{show}: a password is no bcrypt hash"))?;

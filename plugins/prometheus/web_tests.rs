@@ -220,6 +220,7 @@ fn what_cannot_be_done_is_said() {
         std::fs::write(&path, config).unwrap();
         let error = guard.check().unwrap_err();
         assert!(error.starts_with("Failed to start HTTPS metrics server: ") && error.contains(expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
     std::fs::write(&path, "").unwrap();
     assert_eq!(guard.check(), Ok(()));
