@@ -150,7 +150,9 @@ impl Forward {
                 Err(Fault::Mismatch) => return Ok(Response::Message(refusal(request))),
                 Err(fault @ Fault::Request(_)) => return Err(Error::new(fault.to_string()).with_rcode(Rcode::FORMERR)),
                 Err(fault) => {
-                    upstream.begin_probing();
+                    if !matches!(fault, Fault::Busy(_)) {
+                        upstream.begin_probing();
+                    }
                     attempts.failed += 1;
                     last = Some(fault);
                     if attempts.down >= self.upstreams.len() {

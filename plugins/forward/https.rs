@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::reply::{Query, read_whole};
+use super::streams::{MAX_CONNECTIONS, take_turn};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use plugin_api::Message;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -29,6 +31,9 @@ pub(super) struct Https {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: String,
     method: Method,
+    to: SocketAddr,
+    /// Over HTTP/1 each exchange has a connection.
+    permits: Semaphore,
 }
 
 /// What connections are like.
@@ -67,11 +72,13 @@ impl Https {
         if options.max_idle > 0 {
             client.pool_max_idle_per_host(options.max_idle);
         }
-        Self { client: client.build(connector), url: format!("https://{to}/dns-query"), method: options.method }
+        let (client, url) = (client.build(connector), format!("https://{to}/dns-query"));
+        Self { client, url, method: options.method, to, permits: Semaphore::new(MAX_CONNECTIONS) }
     }
 
     /// Asks and waits for the reply. The id is 0, so that caches on the way may answer (RFC 8484 §4.1).
     pub(super) async fn ask(&self, query: &Query) -> Result<Message, Fault> {
+        let _permit = take_turn(&self.permits, TIMEOUT).await.ok_or(Fault::Busy(self.to))?;
         let asked = tokio::time::timeout(TIMEOUT, self.exchange(query.octets())).await;
         let timed_out =
             |_| Fault::Other(self.failed("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));

@@ -7,17 +7,17 @@ use plugin_api::Message;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// Connections to one upstream at a time; beyond it queries fail at once. Leaves file descriptors for others when the usual
-/// limit of 1,024 holds.
-const MAX_CONNECTIONS: usize = 512;
+/// Queries in flight to one upstream, and so connections to it; further ones wait for their turn. Leaves file descriptors for
+/// others when the usual limit of 1,024 holds. The queries that wait are bounded by what the server hands on.
+pub(super) const MAX_CONNECTIONS: usize = 512;
 /// Longest wait for a connection, TLS handshake included. CoreDNS waits up to 30 seconds for the first.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait until a query is taken (CoreDNS: maxTimeout).
@@ -43,7 +43,7 @@ pub(super) struct Streams {
     keep: Keep,
     tls: Option<TlsTarget>,
     idle: Mutex<VecDeque<Connection>>,
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
 }
 
 /// A connection.
@@ -54,13 +54,12 @@ struct Connection {
     used: Instant,
     /// Whether it has served a query before.
     is_kept: bool,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Streams {
     /// No connections yet.
     pub(super) fn new(to: SocketAddr, source: Option<IpAddr>, keep: Keep, tls: Option<TlsTarget>) -> Self {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let permits = Semaphore::new(MAX_CONNECTIONS);
         Self { to, source, keep, tls, idle: Mutex::default(), permits }
     }
 
@@ -72,6 +71,9 @@ impl Streams {
     /// Asks and waits so long for the reply; `opened` learns whether a connection was there already. A connection that the
     /// upstream closed meanwhile is [`Fault::Outdated`]: asked again, another one is taken.
     pub(super) async fn ask(&self, query: &Query, wait: Duration, opened: impl FnOnce(bool)) -> Result<Message, Fault> {
+        let asked = Instant::now();
+        let _permit = take_turn(&self.permits, wait).await.ok_or(Fault::Busy(self.to))?;
+        let wait = wait.saturating_sub(asked.elapsed());
         let mut connection = match self.take_idle() {
             Some(connection) => {
                 opened(true);
@@ -112,12 +114,11 @@ impl Streams {
 
     /// Opens a connection.
     async fn dial(&self) -> Result<Connection, Fault> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Fault::Busy(self.to))?;
         let dialed = tokio::time::timeout(DIAL_TIMEOUT, self.connect()).await;
         let (stream, from) = dialed.map_err(|_| Fault::dial_timeout(self.to))??;
         let now = Instant::now();
         let ends = Ends { network: "tcp", from, to: self.to };
-        Ok(Connection { stream, ends, created: now, used: now, is_kept: false, _permit: permit })
+        Ok(Connection { stream, ends, created: now, used: now, is_kept: false })
     }
 
     /// Connects, and shakes hands where TLS is spoken.
@@ -147,6 +148,14 @@ impl Streams {
     pub(super) fn clear(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// Waits so long for a turn; none if none comes.
+pub(super) async fn take_turn(permits: &Semaphore, wait: Duration) -> Option<SemaphorePermit<'_>> {
+    if let Ok(permit) = permits.try_acquire() {
+        return Some(permit);
+    }
+    tokio::time::timeout(wait, permits.acquire()).await.ok()?.ok()
 }
 
 impl Connection {
@@ -191,5 +200,71 @@ impl Connection {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         let is_end = matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset | ConnectionAborted);
         if self.is_kept && is_end { Fault::Outdated } else { self.ends.io(operation, error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::net::TcpListener;
+
+    /// The pool before an upstream that answers after so long, with room for two queries; and how many connections it took.
+    async fn pool(delay: Duration) -> (Streams, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (to, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    while let Ok(length) = stream.read_u16().await {
+                        let mut message = vec![0; usize::from(length)];
+                        stream.read_exact(&mut message).await.unwrap();
+                        tokio::time::sleep(delay).await;
+                        message[2] |= 0x80;
+                        stream.write_u16(length).await.unwrap();
+                        stream.write_all(&message).await.unwrap();
+                    }
+                });
+            }
+        });
+        let keep = Keep { expire: Duration::from_secs(10), max_age: Duration::ZERO, max_idle: 0 };
+        let mut streams = Streams::new(to, None, keep, None);
+        streams.permits = Semaphore::new(2);
+        (streams, count)
+    }
+
+    /// A query for `a.` A.
+    fn query() -> Query {
+        Query::new(b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01".to_vec())
+    }
+
+    #[tokio::test]
+    async fn queries_beyond_the_bound_wait_for_their_turn() {
+        let (streams, connections) = pool(Duration::from_millis(5)).await;
+        let streams = Arc::new(streams);
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let streams = Arc::clone(&streams);
+            asking.spawn(async move { streams.ask(&query(), Duration::from_secs(10), |_| ()).await.is_ok() });
+        }
+        assert!(asking.join_all().await.into_iter().all(|is_answered| is_answered));
+        assert!(connections.load(Ordering::SeqCst) <= 2);
+    }
+
+    #[tokio::test]
+    async fn queries_that_get_no_turn_fail_in_time() {
+        let (streams, _) = pool(Duration::from_secs(100)).await;
+        let (long, short) = (query(), query());
+        let wait = |number| Duration::from_millis(number);
+        let (first, second, third) = tokio::join!(
+            streams.ask(&long, wait(400), |_| ()),
+            streams.ask(&long, wait(400), |_| ()),
+            streams.ask(&short, wait(50), |_| ())
+        );
+        assert!(matches!((first, second), (Err(Fault::Io { .. }), Err(Fault::Io { .. }))));
+        assert!(matches!(third, Err(Fault::Busy(_))));
     }
 }

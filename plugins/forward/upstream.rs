@@ -178,6 +178,10 @@ impl Upstream {
             Ok(outcome) => outcome,
             Err(_) => Err(Fault::Closed),
         };
+        if matches!(outcome, Err(Fault::Busy(_))) {
+            // That so much is on its way says nothing about the upstream.
+            return false;
+        }
         let is_well = matches!(outcome, Ok(_) | Err(Fault::Mismatch | Fault::Malformed(_)));
         if is_well {
             self.fails.store(0, Ordering::Relaxed);
