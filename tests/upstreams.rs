@@ -11,6 +11,7 @@ mod streams;
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::thread;
 use std::time::Duration;
 
 use liar::{Act, Asked, Liar};
@@ -39,7 +40,7 @@ const ROUTES: [(&str, &str); 2] = [("", "opened udp 2"), ("tcp", "opened tcp 2")
 fn upstreams_that_time_out() {
     for (route, counts) in ROUTES {
         let stage = Stage::new(silent(), QUICK);
-        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 600..3000, counts), None);
+        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 1000..5000, counts), None);
         stage.nothing_is_kept("a.test", route);
     }
 }
@@ -49,9 +50,9 @@ fn upstreams_that_time_out_by_default() {
     let stage = Stage::new(silent(), "");
     let (answer, took) = stage.ask("a.test A");
     assert_eq!(answer.rcode.as_deref(), Some("SERVFAIL"));
-    assert!((4000..5500).contains(&took.as_millis()), "two attempts of two seconds each: {took:?}");
+    assert!((4000..7000).contains(&took.as_millis()), "two attempts of two seconds each: {took:?}");
     // The prober began after the first attempt; it waits a second for each reply and half a second between two.
-    stage.await_counts("probes failed 3");
+    stage.await_count("probes failed", 3);
     let (answer, _) = stage.ask("b.test A");
     assert_eq!(answer.rcode.as_deref(), Some("SERVFAIL"));
     assert!(stage.counts().contains("broken 1"), "down, and asked all the same: {}", stage.counts());
@@ -64,7 +65,7 @@ fn upstreams_that_refuse() {
         let to = gone.address.to_string();
         drop(gone);
         let stage = Stage::to(silent(), &to, QUICK);
-        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 0..300, ours), None);
+        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 0..1000, ours), None);
     }
 }
 
@@ -81,7 +82,7 @@ fn upstreams_that_say_refused() {
 fn upstreams_that_send_wrong_ids() {
     for (route, counts) in ROUTES {
         let stage = Stage::new(sends(|query| vec![wrong_id(query); 3]), QUICK);
-        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 600..3000, counts), None);
+        stage.hold(&format!("a.test A {route}"), want("SERVFAIL", 1000..5000, counts), None);
         stage.nothing_is_kept("a.test", route);
     }
 }
@@ -102,8 +103,8 @@ fn upstreams_that_send_wrong_questions() {
     for wrong in MISMATCHES.into_iter().take(3) {
         let stage = Stage::new(sends(move |query| vec![wrong(query)]), QUICK);
         // Over UDP the right reply may still come; CoreDNS lets whoever guesses an id end the query.
-        let ours = want("FORMERR", 300..2000, "opened udp 1");
-        stage.hold("a.test A", ours, Some(want("FORMERR", 0..300, "opened udp 1, reply NOERROR 1")));
+        let ours = want("FORMERR", 500..4000, "opened udp 1");
+        stage.hold("a.test A", ours, Some(want("FORMERR", 0..500, "opened udp 1, reply NOERROR 1")));
         stage.nothing_is_kept("a.test", "");
         let stage = Stage::new(sends(move |query| vec![wrong(query)]), QUICK);
         let ours = want("FORMERR", 0..1000, "opened tcp 1");
@@ -120,18 +121,18 @@ fn garbage(query: &[u8]) -> Vec<u8> {
 #[test]
 fn upstreams_that_send_garbage() {
     let stage = Stage::new(sends(|query| vec![garbage(query)]), QUICK);
-    let ours = want("SERVFAIL", 600..3000, "opened udp 2");
-    stage.hold("a.test A", ours, Some(want("SERVFAIL", 0..300, "opened udp 2")));
+    let ours = want("SERVFAIL", 1000..5000, "opened udp 2");
+    stage.hold("a.test A", ours, Some(want("SERVFAIL", 0..500, "opened udp 2")));
     stage.nothing_is_kept("a.test", "");
     let stage = Stage::new(sends(|query| vec![garbage(query)]), QUICK);
-    stage.hold("a.test A tcp", want("SERVFAIL", 0..300, "opened tcp 2"), None);
+    stage.hold("a.test A tcp", want("SERVFAIL", 0..1000, "opened tcp 2"), None);
     stage.nothing_is_kept("a.test", "tcp");
 }
 
 #[test]
 fn upstreams_that_send_datagrams_too_short() {
     let stage = Stage::new(sends(|query| vec![query[..1].to_vec(), query[..11].to_vec(), Vec::new()]), QUICK);
-    stage.hold("a.test A", want("SERVFAIL", 600..3000, "opened udp 2"), None);
+    stage.hold("a.test A", want("SERVFAIL", 1000..5000, "opened udp 2"), None);
     stage.nothing_is_kept("a.test", "");
 }
 
@@ -152,7 +153,7 @@ fn upstreams_that_send_answers_too_large() {
     // A length that is larger than what comes.
     let lies = Liar::start(|asked| vec![Act::Raw([&[0xff, 0xff], &answer_of(asked)[..]].concat())]);
     let stage = Stage::new(lies, QUICK);
-    stage.hold("a.test A tcp", want("SERVFAIL", 600..3000, "opened tcp 2"), None);
+    stage.hold("a.test A tcp", want("SERVFAIL", 1000..5000, "opened tcp 2"), None);
     stage.nothing_is_kept("a.test", "tcp");
 }
 
@@ -223,12 +224,16 @@ fn b9_messages_that_lie_about_themselves() {
             wire[at] = [0xff, 0xc0, 0x3f][number % 3];
         })]
     });
-    let stage = Stage::new(liar, "read_timeout 5ms\nmax_fails 0\nmax_connect_attempts 1");
-    for number in 0..140 {
+    let stage = Stage::new(liar, "read_timeout 500ms\nmax_fails 0\nmax_connect_attempts 1");
+    let ask = &|number: usize| {
         for route in ["", "tcp"] {
             let (answer, _) = stage.ask(&format!("n{number}.test A {route}"));
             assert!(answer.rcode.is_some() || answer.unparsable.is_some(), "{answer:?}");
         }
-    }
+    };
+    // Together, for many have to be waited out.
+    thread::scope(|scope| {
+        (0..35).for_each(|first| drop(scope.spawn(move || (first..140).step_by(35).for_each(ask))));
+    });
     stage.nothing_is_kept("a.test", "");
 }

@@ -54,7 +54,8 @@ fn b5_identical_queries_are_asked_once() {
         assert_eq!(buffer[length - 4..length], [192, 0, 2, RIGHT]);
     }
     if !is_coredns() {
-        assert_eq!(stage.liar.count(), 1, "64 queries at a time are one for the upstream");
+        // Or two, should the last one have been on its way into the cache when the first one was done.
+        assert!(stage.liar.count() <= 2, "64 queries at a time are one for the upstream, not {}", stage.liar.count());
     }
 }
 
@@ -124,7 +125,7 @@ fn waiting_queries_keep_nobody_from_names_of_the_cluster() {
         slowest = slowest.max(took);
     }
     say(&format!("upstreams: the slowest of 100 cluster names beside {WAITING} waiting queries: {slowest:?}"));
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }
 
 /// A namespace with a service.

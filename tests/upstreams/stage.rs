@@ -14,8 +14,8 @@ use super::liar::Liar;
 use crate::harness::subject;
 use crate::process::{LIMIT, Life, Scene};
 
-/// Two attempts of at most 300 ms, and no probes: what happens is quick and can be counted.
-pub(crate) const QUICK: &str = "read_timeout 300ms\nmax_fails 0\nmax_connect_attempts 2";
+/// Two attempts of at most 500 ms, and no probes: what happens is quick and can be counted.
+pub(crate) const QUICK: &str = "read_timeout 500ms\nmax_fails 0\nmax_connect_attempts 2";
 
 /// The metrics that are counted: name, what it is called here, the labels that are told.
 const COUNTED: &[(&str, &str, &[&str])] = &[
@@ -108,11 +108,15 @@ impl Stage {
         shown.collect::<Vec<_>>().join(", ")
     }
 
-    /// Waits until the metrics hold.
-    pub(crate) fn await_counts(&self, text: &str) {
+    /// Waits until a count is this high.
+    pub(crate) fn await_count(&self, word: &str, least: u32) {
         let end = Instant::now() + LIMIT;
-        while !self.counts().contains(text) {
-            assert!(Instant::now() < end, "not {text}: {}", self.counts());
+        let is_there = |counts: &str| {
+            let count = counts.split(", ").find_map(|count| count.strip_prefix(word)?.trim().parse().ok());
+            count.is_some_and(|count: u32| count >= least)
+        };
+        while !is_there(&self.counts()) {
+            assert!(Instant::now() < end, "not {least} {word}: {}", self.counts());
             thread::sleep(Duration::from_millis(2));
         }
     }
