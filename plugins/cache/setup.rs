@@ -168,7 +168,7 @@ fn positive_ttl(args: &Args<'_>, index: usize) -> Result<u32, Diagnostic> {
     }
 }
 
-/// `success` and `denial`: CAPACITY [TTL [MINTTL]].
+/// `success` and `denial`: `CAPACITY [TTL [MINTTL]]`.
 fn limits(limits: &mut Limits, args: &mut Args<'_>) -> Result<(), Diagnostic> {
     limits.capacity = usize::try_from(args.int(0)?).unwrap_or(0);
     if args.values.len() > 1 {
