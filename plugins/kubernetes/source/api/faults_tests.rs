@@ -119,6 +119,8 @@ async fn a2_outages_of_any_length_are_over_within_a_second() {
             world.sim.heal();
             let took = world.until(|world| world.has(&["a", "b", "c"])).await;
             assert!(took <= BACK, "{away} s away, compacted {is_compacted}: {took:?}");
+            let lines = world.lines();
+            assert!(!lines.iter().any(|line| line.starts_with("[ERROR]")), "nobody need act: {lines:#?}");
             world.end().await;
         }
     }

@@ -11,7 +11,7 @@ use super::target::Target;
 use crate::kubernetes::source::LOG;
 
 /// A server that starts refuses us for a moment; only what lasts longer is worth a line.
-const REFUSED_FOR: Duration = Duration::from_secs(2);
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// A server that restarts is away for some seconds; only what lasts longer is worth a line.
 const AWAY_FOR: Duration = Duration::from_secs(30);
 /// How many undecodable objects are remembered, so that each is told once.
@@ -22,6 +22,8 @@ const MAX_REMEMBERED: usize = 256;
 pub(super) struct Trouble {
     /// Since when nothing has worked.
     since: Option<Instant>,
+    /// Since when we have been refused every time.
+    refused: Option<Instant>,
     /// Whether a line has been written about it.
     is_told: bool,
     /// Undecodable objects that a line has been written about, with their versions.
@@ -33,6 +35,9 @@ impl Trouble {
     /// picture that counts.
     pub(super) fn note(&mut self, failure: &Failure, target: &Target, is_unread: bool) {
         let lasts = self.since.get_or_insert_with(Instant::now).elapsed();
+        let is_refusal = matches!(failure, Failure::Forbidden(_) | Failure::Unauthorized(_));
+        self.refused = is_refusal.then(|| self.refused.unwrap_or_else(Instant::now));
+        let refused = self.refused.map_or(Duration::ZERO, |since| since.elapsed());
         let (go_type, advice) = (target.go_type(), advice(failure, target));
         if self.is_told {
             return;
@@ -41,7 +46,7 @@ impl Trouble {
             Failure::Tls(_) | Failure::Missing(_) | Failure::Refused(_) => {
                 tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure} ({advice})");
             }
-            Failure::Forbidden(_) | Failure::Unauthorized(_) if lasts >= REFUSED_FOR => {
+            Failure::Forbidden(_) | Failure::Unauthorized(_) if refused >= REFUSED_FOR => {
                 tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure} ({advice})");
             }
             Failure::Away(_) | Failure::Silent(_) | Failure::Throttled(_) if is_unread && lasts >= AWAY_FOR => {
@@ -61,7 +66,7 @@ impl Trouble {
         if self.is_told {
             tracing::info!(target: LOG, "the Kubernetes API answers again for {}", target.go_type());
         }
-        (self.since, self.is_told) = (None, false);
+        (self.since, self.refused, self.is_told) = (None, None, false);
     }
 
     /// Notes an object that is no use.
@@ -111,7 +116,8 @@ mod tests {
     /// The lines of failures that last for a minute, and of their end.
     fn lines(kind: Kind, failure: &Failure, is_unread: bool) -> Vec<String> {
         let target = Target::new(kind, &Wanted::default());
-        let mut trouble = Trouble { since: Instant::now().checked_sub(Duration::from_secs(60)), ..Trouble::default() };
+        let since = Instant::now().checked_sub(Duration::from_secs(60));
+        let mut trouble = Trouble { since, refused: since, ..Trouble::default() };
         Logged::during(|| {
             trouble.note(failure, &target, is_unread);
             trouble.note(failure, &target, is_unread);
@@ -132,6 +138,20 @@ mod tests {
         assert_eq!(told(Failure::Unauthorized("who?".into())), [format!("{fail}who? {token}"), again.to_owned()]);
         let ca = "(is the CA certificate that we are given the one that signs the API server's?)";
         assert_eq!(told(Failure::Tls("bad".into())), [format!("{fail}bad {ca}"), again.to_owned()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_starts_may_refuse_us_for_a_moment() {
+        let target = Target::new(Kind::Service, &Wanted::default());
+        let mut trouble = Trouble::default();
+        let mut note = |failure: Failure| Logged::during(|| trouble.note(&failure, &target, false)).len();
+        assert_eq!(note(Failure::Away("refused".into())), 0);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(note(Failure::Forbidden("not yet".into())), 0, "the first refusal after an outage");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(note(Failure::Forbidden("not yet".into())), 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(note(Failure::Forbidden("never".into())), 1);
     }
 
     #[test]
