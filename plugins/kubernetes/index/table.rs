@@ -1,8 +1,8 @@
 //! Hash tables and object stores that are copied where they change and shared elsewhere. Know nothing of what they hold.
 //!
 //! A change copies one shard of some hundred entries and the path to it, and only if a snapshot still shares them; so a
-//! snapshot costs as many reference counts as there are paths, and a burst of changes between two snapshots costs no more
-//! copies than one.
+//! snapshot costs one reference count for each table and store, however large, and a burst of changes between two
+//! snapshots costs no more copies than one.
 
 use std::iter;
 use std::sync::Arc;
@@ -14,19 +14,21 @@ const CHUNK: usize = 128;
 
 /// Entries with equal hash bits, sorted: the upper half is hash, the lower half is an id.
 type Shard = Arc<[u64]>;
+/// Shards, by hash bits.
+type Branch = Arc<[Shard; BRANCHES]>;
 
 /// A multi-map from hashes to ids; whoever looks something up compares what the ids stand for.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     /// Shards of shards, by the upper bits of the hash.
-    branches: [Arc<[Shard; BRANCHES]>; BRANCHES],
+    branches: Arc<[Branch; BRANCHES]>,
 }
 
 impl Default for Table {
     fn default() -> Self {
         let shard: Shard = Arc::new([]);
         let branch = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
-        Self { branches: std::array::from_fn(|_| Arc::clone(&branch)) }
+        Self { branches: Arc::new(std::array::from_fn(|_| Arc::clone(&branch))) }
     }
 }
 
@@ -78,7 +80,8 @@ impl Table {
         let Some(new) = old.and_then(|old| edit(old, old.partition_point(|other| *other < entry), entry)) else {
             return;
         };
-        if let Some(slot) = self.branches.get_mut(branch).and_then(|branch| Arc::make_mut(branch).get_mut(shard)) {
+        let branches = Arc::make_mut(&mut self.branches);
+        if let Some(slot) = branches.get_mut(branch).and_then(|branch| Arc::make_mut(branch).get_mut(shard)) {
             *slot = new;
         }
     }
@@ -88,18 +91,21 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Store<T> {
     /// The objects; an id is chunk number times [`CHUNK`] plus slot.
-    chunks: Vec<Arc<[Option<Arc<T>>; CHUNK]>>,
+    chunks: Arc<Vec<Chunk<T>>>,
 }
+
+/// Some objects by the lower part of their id.
+type Chunk<T> = Arc<[Option<Arc<T>>; CHUNK]>;
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new() }
+        Self { chunks: Arc::default() }
     }
 }
 
 impl<T> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self { chunks: self.chunks.clone() }
+        Self { chunks: Arc::clone(&self.chunks) }
     }
 }
 
@@ -111,10 +117,11 @@ impl<T> Store<T> {
 
     /// Puts an object in its place, or nothing.
     pub(super) fn set(&mut self, id: u32, object: Option<Arc<T>>) {
-        while self.chunks.len() <= id as usize / CHUNK {
-            self.chunks.push(Arc::new(std::array::from_fn(|_| None)));
+        let chunks = Arc::make_mut(&mut self.chunks);
+        while chunks.len() <= id as usize / CHUNK {
+            chunks.push(Arc::new(std::array::from_fn(|_| None)));
         }
-        let chunk = self.chunks.get_mut(id as usize / CHUNK).map(Arc::make_mut);
+        let chunk = chunks.get_mut(id as usize / CHUNK).map(Arc::make_mut);
         if let Some(slot) = chunk.and_then(|chunk| chunk.get_mut(id as usize % CHUNK)) {
             *slot = object;
         }
