@@ -33,6 +33,11 @@ const MAX_CONNECTIONS: usize = 128;
 /// How long a client may take to send a request (CoreDNS: the same for all side listeners).
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Shows the bounds of side listeners.
+pub(crate) fn limits(limits: &plugin_api::Limits) {
+    limits.bound("endpoint_connections", MAX_CONNECTIONS);
+}
+
 /// An answer over HTTP.
 pub(crate) type Page = Response<Full<Bytes>>;
 

@@ -108,7 +108,15 @@ pub const PLUGINS: &[Plugin] = &[
 
 /// Registers metrics that are shown at 0 whether or not their plugin is in the Corefile, as CoreDNS does.
 pub const STANDING_METRICS: &[fn(&plugin_api::Metrics)] =
-    &[forward::register, health::register, hosts::register, local::register, reload::register];
+    &[forward::register, health::register, hosts::register, local::register, reload::register, limits];
+
+/// Shows the bounds that plugins have beside those of their Corefile.
+fn limits(metrics: &plugin_api::Metrics) {
+    let limits = metrics.limits();
+    cache::limits(&limits);
+    forward::limits(&limits);
+    endpoint::limits(&limits);
+}
 
 /// Directives that CoreDNS has removed and that are still read, as others: see [`modernise`].
 pub const OLD_NAMES: [&str; 1] = [forward::OLD];

@@ -17,7 +17,7 @@ use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Lines that may wait to be written: about a tenth of a second of a query log at full speed, at most some MiB.
-const RING: usize = 8192;
+pub(crate) const RING: usize = 8192;
 /// How long the end of the process waits for a reader of standard output.
 const FLUSH: Duration = Duration::from_secs(2);
 

@@ -17,6 +17,8 @@ mod lifecycle;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod readmes;

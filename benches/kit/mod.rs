@@ -1,5 +1,7 @@
 //! What the benches ask and of whom: a cluster of any size, the kinds of work with their Corefiles and queries, an upstream.
 
+#![allow(dead_code, reason = "each bench uses a part")]
+
 pub(crate) mod cluster;
 pub(crate) mod upstream;
 pub(crate) mod work;

@@ -92,6 +92,7 @@ impl Server {
             _ => return Ok(None),
         };
         write_zone(&zone, at.services)?;
+        fs::create_dir_all(folder.join(format!("knot.{port}")))?;
         fs::write(&config, text)?;
         let mut command = Command::new(name);
         match name {
@@ -196,7 +197,7 @@ fn nsd(port: u16, folder: &Path, zone: &Path) -> String {
     format!(
         "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{folder}\"\n \
          database: \"\"\n pidfile: \"{folder}/nsd.{port}.pid\"\n xfrdfile: \"{folder}/nsd.{port}.xfrd\"\n \
-         xfrdir: \"{folder}\"\n zonelistfile: \"{folder}/nsd.{port}.list\"\n logfile: \"{folder}/nsd.log\"\n rrl-ratelimit: 0\n \
+         xfrdir: \"{folder}\"\n zonelistfile: \"{folder}/nsd.{port}.list\"\n logfile: \"{folder}/nsd.log\"\n rrl-ratelimit: 0\n ipv4-edns-size: 4096\n \
          rrl-whitelist-ratelimit: 0\n tcp-count: 1000\nremote-control:\n control-enable: no\nzone:\n name: \"cluster.local\"\n \
          zonefile: \"{}\"\n",
         zone.display()

@@ -1,16 +1,18 @@
 //! The contract of a plugin: what it is given, what it gives back, how it is set up.
 //!
-//! Reading order: [`chain`] (handler and next), [`request`], [`reply`] and [`message`] (what goes through the chain),
+//! Reading order: [`chain`] (handler and next), [`request`], [`reply`], [`message`] and [`builder`] (what goes through the chain),
 //! [`setup`] and [`property`] (from a directive to a handler), [`link`] (how plugins find one another). The rest are the
 //! field's nouns: [`name`], [`zone`], [`rr`], [`wire`], [`edns`].
 //!
 //! This crate knows no concrete plugin, no socket and no runtime.
 
+pub mod builder;
 pub mod chain;
 pub mod clock;
 pub mod dns_metrics;
 pub mod edns;
 pub mod go;
+pub mod limits;
 pub mod link;
 pub mod message;
 pub mod metrics;
@@ -27,10 +29,12 @@ pub mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use builder::{ReplyBuilder, Soa, Srv};
 pub use chain::{Chain, Handler, Next, Rest};
 pub use clock::Clock;
 pub use edns::Edns;
-pub use message::{Gist, GistKind, Message, OwnedRecord, ReplyBuilder, Soa, Srv};
+pub use limits::Limits;
+pub use message::{Gist, GistKind, Message, OwnedRecord};
 pub use metrics::{Histogram, Metrics};
 pub use name::{Name, NameError};
 pub use origin::{BoxFuture, Origin, Site, Transport, Upstream};

@@ -1,5 +1,6 @@
 //! The process's metrics: one registry that outlives configurations, so that counters survive a reload.
 
+use crate::limits::Limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
@@ -24,11 +25,18 @@ pub struct Metrics {
 struct Inner {
     registry: Registry,
     known: HashMap<String, Box<dyn Any + Send>>,
+    limits: Option<Limits>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { registry: Registry::with_prefix("coredns"), known: HashMap::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                registry: Registry::with_prefix("coredns"),
+                known: HashMap::new(),
+                limits: None,
+            }),
+        }
     }
 }
 
@@ -53,6 +61,19 @@ impl Metrics {
             inner.known.insert(name.to_owned(), Box::new(()));
             inner.registry.register_collector(collector());
         }
+    }
+
+    /// The bounds of the process, shown among its metrics.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let mut inner = self.lock();
+        let Inner { registry, limits, .. } = &mut *inner;
+        let register = || {
+            let limits = Limits::default();
+            registry.register_collector(Box::new(limits.clone()));
+            limits
+        };
+        limits.get_or_insert_with(register).clone()
     }
 
     /// Lets `read` see the registry, to write it out.

@@ -1,5 +1,6 @@
 //! Tests of names, messages and the walk through a chain.
 
+use crate::metrics::{Histogram, OwnCell, Tally};
 use crate::{
     Chain, Class, Edns, Handler, Message, Name, Next, Origin, Rcode, Reply, ReplyBuilder, Request, Response, Section,
     Site, Transport, Type, Zone, flag,
@@ -90,7 +91,7 @@ fn requests_are_read_in_place() {
 
 #[test]
 fn replies_are_written_into_the_requests_buffer() {
-    let mut request = Request::parse(&query("Web.example.org", Type::A, &[]), origin()).unwrap();
+    let request = Request::parse(&query("Web.example.org", Type::A, &[]), origin()).unwrap();
     let owner = request.qname().clone();
     let mut builder = ReplyBuilder::new(&request).authoritative();
     builder.push_a(Section::Answer, &[owner.as_wire()], 30, Ipv4Addr::new(10, 0, 0, 1));
@@ -220,4 +221,48 @@ fn a_query_is_as_long_as_what_it_says() {
     assert_eq!(request.size(), length - 4);
     request.set_edns(None);
     assert_eq!(request.size(), length - 4 - edns.len());
+}
+
+#[test]
+fn names_of_any_length_are_read_and_lowered() {
+    for length in 1..=250 {
+        let labels: Vec<String> = (0..length)
+            .step_by(50)
+            .map(|at| "aZ@[9".repeat((length - at).min(50)).chars().take((length - at).min(49)).collect())
+            .collect();
+        let text = labels.join(".");
+        let Ok(name) = Name::from_text(&text.replace('@', "\\064")) else { continue };
+        let lowered: Vec<u8> = name.as_wire().iter().map(u8::to_ascii_lowercase).collect();
+        assert_eq!(name.to_lower().as_wire(), lowered, "{length}");
+        let message = [&[7; 12], name.as_wire(), &[1, 2]].concat();
+        let (read, end) = Name::read(&message, 12).unwrap();
+        assert_eq!((read.as_wire(), end), (name.as_wire(), message.len() - 2), "{length}");
+    }
+}
+
+#[test]
+fn the_longest_zone_is_found() {
+    let zones = ["org", "b.Example.org", "example.org", "."].map(|zone| Name::from_text(zone).unwrap());
+    let find = |name: &str| Name::from_text(name).unwrap().longest_zone(zones.iter());
+    assert_eq!(find("a.B.example.org"), Some((1, 2)));
+    assert_eq!(find("bb.example.org"), Some((2, 3)));
+    assert_eq!(find("org"), Some((0, 0)));
+    assert_eq!(find("net"), Some((3, 4)));
+    assert_eq!(Name::from_text("net").unwrap().longest_zone(zones.iter().take(3)), None);
+}
+
+#[test]
+fn cells_of_all_threads_are_summed() {
+    let (tally, histogram) = (Tally::default(), Histogram::new(&[1.0, 2.0]));
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let (tally, histogram) = (&tally, &histogram);
+            scope.spawn(move || {
+                let _cell = (number % 2 == 0).then(OwnCell::claim);
+                (0..1000).for_each(|_| tally.inc());
+                histogram.observe(1.5);
+            });
+        }
+    });
+    assert_eq!((tally.get(), histogram.count()), (20_000, 20));
 }

@@ -98,6 +98,10 @@ pub struct Records<'a> {
     left: [u16; 3],
     /// The owner before: most records have the same.
     last: &'a [u8],
+    /// All of the record before but its rdata.
+    head: &'a [u8],
+    /// The section of the record before.
+    section: usize,
 }
 
 impl<'a> Records<'a> {
@@ -105,13 +109,30 @@ impl<'a> Records<'a> {
     #[must_use]
     pub fn of(message: &'a [u8]) -> Self {
         let count = |index: usize| read_u16(message, 6 + 2 * index).unwrap_or(0);
-        Self { message, at: question_end(message), left: [count(0), count(1), count(2)], last: &[] }
+        Self {
+            message,
+            at: question_end(message),
+            left: [count(0), count(1), count(2)],
+            last: &[],
+            head: &[],
+            section: 0,
+        }
     }
 
     /// Octets up to the next record; behind the last one the length of the message.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.at
+    }
+
+    /// The rdata of the next record, if it differs from the one before in nothing else; that record is then passed.
+    pub fn next_alike(&mut self) -> Option<&'a [u8]> {
+        let left = self.left.get_mut(self.section).filter(|left| **left > 0)?;
+        let rest = self.message.get(self.at..)?.strip_prefix(self.head)?;
+        let rdata = rest.get(..usize::from(u16::from_be_bytes(*self.head.last_chunk::<2>()?)))?;
+        *left -= 1;
+        self.at += self.head.len() + rdata.len();
+        Some(rdata)
     }
 }
 
@@ -131,6 +152,7 @@ impl<'a> Iterator for Records<'a> {
         let &[t1, t2, c1, c2, l1, l2, l3, l4, n1, n2] = rest.get(self.last.len()..)?.first_chunk::<FIXED>()?;
         let end = start + usize::from(u16::from_be_bytes([n1, n2]));
         self.at = end;
+        (self.head, self.section) = (rest.get(..start - offset)?, section as usize);
         Some(Record {
             section,
             offset,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// Most different queries that others may join. Each is a waiting query of the server, which has its own, lower bound;
 /// beyond this one queries are asked alone.
-const MAX_OPEN: usize = 65_536;
+pub(super) const MAX_OPEN: usize = 65_536;
 
 /// What the first query got.
 enum Landed {

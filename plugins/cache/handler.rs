@@ -2,10 +2,10 @@
 
 use super::classify::{is_storable, kind_of, minimal_ttl};
 use super::flight::{Flights, Lead, Ticket};
-use super::item::Item;
+use super::item::{Item, lower_letters};
 use super::metrics::ServerMetrics;
 use super::setup::{Config, Limits};
-use super::store::{Key, Store};
+use super::store::{Key, Seen, Store};
 use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
@@ -142,7 +142,9 @@ impl Inner {
     fn find(&self, key: &Key<'_>, request: &Request) -> Option<Found> {
         let metrics = self.metrics(request);
         metrics.inspect(|metrics| metrics.requests.inc());
-        let found = self.look(key, request, self.clock.now());
+        // A client's query has just come; that saves one look at the clock for each.
+        let now = if request.depth() == 0 { request.origin().arrival } else { self.clock.now() };
+        let found = self.look(key, request, now);
         metrics.inspect(|metrics| match &found {
             Some((Side::Success, _)) => metrics.success.hits.inc(),
             Some((Side::Denial, _)) => metrics.denial.hits.inc(),
@@ -164,9 +166,14 @@ impl Inner {
             }
         }
         let from = |side: Side, accepts: fn(&Item) -> bool| {
-            let found = self.store(side).get(key, |item| {
-                let is_usable = accepts(item) && item.is_usable(now, stale);
-                is_usable.then(|| self.use_item(item, side, request, now))
+            let found = self.store(side).look(key, |seen| match seen {
+                Seen::Mark(until) if now < until => {
+                    Some(Found::Live(side, lower_letters(request.question()).map(Box::new)))
+                }
+                Seen::Item(item) if accepts(item) && item.is_usable(now, stale) => {
+                    Some(self.use_item(item, side, request, now))
+                }
+                Seen::Mark(_) | Seen::Item(_) => None,
             });
             found.flatten().map(|found| (side, found))
         };
@@ -179,8 +186,7 @@ impl Inner {
     /// Answers from an item, and says whether it is to be fetched again.
     fn use_item(&self, item: &mut Item, side: Side, request: &Request, now: Instant) -> Found {
         if item.is_live {
-            let letters = if item.has_letters(request.qname()) { None } else { item.live_name().map(Box::new) };
-            return Found::Live(side, letters);
+            return Found::Live(side, item.other_letters(request.question()).map(Box::new));
         }
         if let Some(wildcard) = &item.wildcard {
             request.set_metadata(WILDCARD, wildcard);

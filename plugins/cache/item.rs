@@ -2,13 +2,13 @@
 
 use super::classify::answers_question;
 use super::setup::Prefetch;
-use plugin_api::{Message, Name, Rcode, ReplyBuilder, Request, flag};
+use plugin_api::{Message, Name, Question, Rcode, ReplyBuilder, Request, flag};
 use std::time::{Duration, Instant};
 
 /// A kept response.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    /// Records in plain form; for a live item the letters of the first question's name.
+    /// Records in plain form; for a live item the first question's name, or nothing if it was in lower case.
     octets: Box<[u8]>,
     counts: [u16; 3],
     /// The response's rcode.
@@ -56,6 +56,12 @@ impl UseCount {
     }
 }
 
+/// The name of a question in lower case, if it has other letters.
+pub(super) fn lower_letters(question: &Question) -> Option<Name> {
+    let (name, lower) = (question.name(), question.lower());
+    (name.as_wire() != lower.as_wire()).then(|| lower.clone())
+}
+
 impl Item {
     /// Keeps a message for `ttl` seconds.
     pub(super) fn new(message: &Message, ttl: u32, now: Instant) -> Self {
@@ -67,7 +73,9 @@ impl Item {
 
     /// Marks that `name` was answered from a live index.
     pub(super) fn live(message: &Message, name: &Name, ttl: u32, now: Instant) -> Self {
-        Self { octets: name.as_wire().into(), is_live: true, ..Self::empty(message.rcode(), ttl, now) }
+        let is_lower = !name.as_wire().iter().any(u8::is_ascii_uppercase);
+        let octets = if is_lower { Box::default() } else { name.as_wire().into() };
+        Self { octets, is_live: true, ..Self::empty(message.rcode(), ttl, now) }
     }
 
     /// An item without records.
@@ -89,14 +97,18 @@ impl Item {
         }
     }
 
-    /// The name of the first question, for a live item.
-    pub(super) fn live_name(&self) -> Option<Name> {
-        self.is_live.then(|| Name::from_wire(&self.octets).ok()).flatten()
+    /// The end of a live item that says no more than that a name in lower case was answered.
+    pub(super) fn bare_until(&self) -> Option<Instant> {
+        let is_bare = self.is_live && self.octets.is_empty() && self.rcode != Rcode::SERVFAIL;
+        if is_bare { self.stored.checked_add(Duration::from_secs(self.ttl.into())) } else { None }
     }
 
-    /// Whether a live item was made for the same letters.
-    pub(super) fn has_letters(&self, name: &Name) -> bool {
-        *self.octets == *name.as_wire()
+    /// The name of the first question, for a live item, if its letters are not those of this question.
+    pub(super) fn other_letters(&self, question: &Question) -> Option<Name> {
+        if self.octets.is_empty() {
+            return lower_letters(question);
+        }
+        if *self.octets == *question.name().as_wire() { None } else { Name::from_wire(&self.octets).ok() }
     }
 
     /// Octets that it takes beside its own size.

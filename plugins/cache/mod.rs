@@ -15,7 +15,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use plugin_api::Plugin;
+use plugin_api::{Limits, Plugin};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin { name: "cache", setup: setup::setup };
+
+/// Shows the bounds that are in no Corefile.
+pub(crate) fn limits(limits: &Limits) {
+    limits.bound("cache_refreshes", refresh::MAX_REFRESHES);
+    limits.bound("cache_shared_queries", flight::MAX_OPEN);
+}

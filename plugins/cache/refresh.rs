@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 /// Most refreshes without a client at a time. Each may wait for an upstream for seconds; beyond this the entries wait for
 /// their next hit.
-const MAX_REFRESHES: usize = 1024;
+pub(super) const MAX_REFRESHES: usize = 1024;
 
 /// A refresh and who waits for it.
 struct Refresh {

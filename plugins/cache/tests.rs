@@ -309,7 +309,7 @@ async fn live_answers_are_made_anew_each_time() {
 fn a_hit_is_written_into_the_buffer_of_the_query_before() {
     let (trial, _) = cache("cache");
     trial.ask("x.test");
-    let mut request = trial::request("x.test", &trial.process.clock);
+    let request = trial::request("x.test", &trial.process.clock);
     let buffer = Vec::with_capacity(600);
     let memory = buffer.as_ptr();
     request.give_buffer(buffer, 1000);
@@ -428,10 +428,10 @@ fn gated(directives: &str) -> (Trial, Chain, Arc<Gate>) {
 }
 
 /// Asks in a task of its own.
-fn ask_in_task(chain: &Chain, query: &'static str) -> tokio::task::JoinHandle<String> {
-    let chain = Arc::clone(chain);
+fn ask_in_task((trial, chain): (&Trial, &Chain), query: &'static str) -> tokio::task::JoinHandle<String> {
+    let (chain, clock) = (Arc::clone(chain), trial.process.clock.clone());
     tokio::spawn(async move {
-        let request = trial::request(query, &Clock::system());
+        let request = trial::request(query, &clock);
         let outcome = Next::start(&chain).run(&request).await;
         if let Ok(Response::Message(message)) = &outcome {
             assert_eq!(message.id(), request.id());
@@ -442,13 +442,13 @@ fn ask_in_task(chain: &Chain, query: &'static str) -> tokio::task::JoinHandle<St
 
 #[tokio::test]
 async fn identical_queries_are_asked_once() {
-    let (_trial, chain, gate) = gated("cache");
+    let (trial, chain, gate) = gated("cache");
     let waiting: Vec<_> = (0..64)
         .map(|number| {
-            ask_in_task(&chain, if number % 2 == 0 { "x-refused.test A id=7" } else { "X-refused.TEST A id=9" })
+            ask_in_task((&trial, &chain), if number % 2 == 0 { "x-refused.test A id=7" } else { "X-refused.TEST A id=9" })
         })
         .collect();
-    let other = ask_in_task(&chain, "x-refused.test A do");
+    let other = ask_in_task((&trial, &chain), "x-refused.test A do");
     while gate.2.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;
     }
@@ -462,8 +462,8 @@ async fn identical_queries_are_asked_once() {
 
 #[tokio::test]
 async fn what_comes_back_is_not_made_to_wait_for_itself() {
-    let (_trial, chain, gate) = gated("cache");
-    let looping: Vec<_> = (0..3).map(|_| ask_in_task(&chain, "1.2 HINFO")).collect();
+    let (trial, chain, gate) = gated("cache");
+    let looping: Vec<_> = (0..3).map(|_| ask_in_task((&trial, &chain), "1.2 HINFO")).collect();
     while gate.2.load(Ordering::SeqCst) < 3 {
         tokio::task::yield_now().await;
     }
@@ -518,13 +518,13 @@ impl Handler for Alias {
 
 #[tokio::test]
 async fn when_the_first_gives_up_another_asks() {
-    let (_trial, chain, gate) = gated("cache");
-    let first = ask_in_task(&chain, "x.test");
+    let (trial, chain, gate) = gated("cache");
+    let first = ask_in_task((&trial, &chain), "x.test");
     while gate.2.load(Ordering::SeqCst) < 1 {
         tokio::task::yield_now().await;
     }
-    let second = ask_in_task(&chain, "x.test");
-    let third = ask_in_task(&chain, "x.test");
+    let second = ask_in_task((&trial, &chain), "x.test");
+    let third = ask_in_task((&trial, &chain), "x.test");
     tokio::task::yield_now().await;
     first.abort();
     gate.1.add_permits(1);
@@ -538,15 +538,15 @@ async fn when_the_first_gives_up_another_asks() {
 async fn verification_has_a_limit() {
     let (trial, chain, gate) = gated("cache {\nsuccess 100 3600 0\nserve_stale 1h verify 20ms 9s\n}");
     gate.1.add_permits(1);
-    ask_in_task(&chain, "x-ttl1.test").await.unwrap();
+    ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap();
     trial.process.clock.advance(Duration::from_secs(2));
-    assert!(ask_in_task(&chain, "x-ttl1.test").await.unwrap().ends_with(" 9 IN A 192.0.2.1"), "too late");
+    assert!(ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap().ends_with(" 9 IN A 192.0.2.1"), "too late");
     gate.1.add_permits(1);
     until_asked(&gate.0, 2).await;
-    assert!(ask_in_task(&chain, "x-ttl1.test").await.unwrap().ends_with(" 1 IN A 192.0.2.2"), "fetched behind");
+    assert!(ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap().ends_with(" 1 IN A 192.0.2.2"), "fetched behind");
     trial.process.clock.advance(Duration::from_secs(2));
     gate.1.add_permits(1);
-    let verified = ask_in_task(&chain, "x-ttl1.test").await.unwrap();
+    let verified = ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap();
     assert_eq!(verified, "NOERROR qr aa rd; answer: x-ttl1.test. 1 IN A 192.0.2.3");
 }
 

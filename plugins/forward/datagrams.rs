@@ -20,10 +20,10 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 /// Queries that share a socket. Few enough that a forger who knows the port still has to guess one id in 2,048.
-const QUERIES_PER_SOCKET: usize = 32;
+pub(super) const QUERIES_PER_SOCKET: usize = 32;
 /// Sockets of one upstream: with the above 16,384 queries in flight, beyond what a server hands on, for less than the usual
 /// 1,024 file descriptors.
-const MAX_SOCKETS: usize = 512;
+pub(super) const MAX_SOCKETS: usize = 512;
 /// Longest wait for room in a socket's send buffer (CoreDNS: maxTimeout).
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Octets of the largest datagram.

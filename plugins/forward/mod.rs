@@ -23,7 +23,14 @@ mod upstream;
 
 pub(crate) use legacy::{OLD, modernise};
 pub(crate) use metrics::register;
-use plugin_api::Plugin;
+use plugin_api::{Limits, Plugin};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin { name: "forward", setup: setup::setup };
+
+/// Shows the bounds that are in no Corefile.
+pub(crate) fn limits(limits: &Limits) {
+    limits.bound("forward_sockets", datagrams::MAX_SOCKETS);
+    limits.bound("forward_queries_of_a_socket", datagrams::QUERIES_PER_SOCKET);
+    limits.bound("forward_connections", streams::MAX_CONNECTIONS);
+}

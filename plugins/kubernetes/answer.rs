@@ -10,6 +10,8 @@ use super::index::{Entry, Host, LabelText, NO_PORT, Records};
 
 /// The most octets a name may have (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 255;
+/// The most octets of a label that is an IPv4 address with dashes, its length included.
+const MAX_DASHED: usize = 16;
 /// Weights are shares of this (CoreDNS: plugin/backend_lookup.go).
 const WEIGHT: usize = 100;
 /// TTL of a SOA record, unless the plugin's is shorter, in seconds.
@@ -77,7 +79,7 @@ pub(super) fn push_addresses(
         && !records.may_repeat()
         && let Some(runs) = records.fours()
     {
-        runs.for_each(|run| reply.push_fours(owner, ttl, run));
+        runs.for_each(|run| reply.push_fours(owner, ttl, run.addresses));
         return Ok(());
     }
     let mut seen = records.may_repeat().then(Seen::default);
@@ -109,6 +111,9 @@ pub(super) struct Services<'a> {
 impl Services<'_> {
     /// Appends SRV records to the answer, and the addresses of their targets behind it.
     pub(super) fn push(&self, reply: &mut ReplyBuilder) {
+        if self.push_plain(reply).is_some() {
+            return;
+        }
         let weight = self.weight();
         let mut seen = self.records.may_repeat().then(Seen::default);
         self.each_address(|entry, target, _| {
@@ -139,6 +144,41 @@ impl Services<'_> {
         });
     }
 
+    /// The usual headless service: one port, and endpoints that are named after their IPv4 addresses. None if it is another, and
+    /// then nothing was appended.
+    fn push_plain(&self, reply: &mut ReplyBuilder) -> Option<()> {
+        if self.records.may_repeat() {
+            return None;
+        }
+        let mut count = 0;
+        for run in self.records.fours()? {
+            run.only_port().filter(|port| run.is_plain && *port != NO_PORT)?;
+            count += run.addresses.len();
+        }
+        let mut octets = [0; MAX_NAME - MAX_DASHED];
+        let mut end = 0;
+        for part in [self.records.group.key(), &b"\x03svc"[..], self.zone] {
+            octets.get_mut(end..end + part.len())?.copy_from_slice(part);
+            end += part.len();
+        }
+        let (tail, weight) = (octets.get(..end)?, share(count));
+        for run in self.records.fours()? {
+            let [_, _, high, low] = run.only_port().unwrap_or(NO_PORT).to_be_bytes();
+            for address in run.addresses {
+                let mut label = Host::V4(*address).label();
+                let target = [label.as_wire().unwrap_or_default(), tail];
+                let srv = Srv { priority: 0, weight, port: u16::from_be_bytes([high, low]), target: &target };
+                reply.push_srv(Section::Answer, &[self.owner], self.ttl, &srv);
+            }
+        }
+        for address in self.records.fours()?.flat_map(|run| run.addresses) {
+            let mut label = Host::V4(*address).label();
+            let target = [label.as_wire().unwrap_or_default(), tail];
+            reply.push_a(Section::Additional, &target, self.ttl, *address);
+        }
+        Some(())
+    }
+
     /// The weight of each record: its share of 100, all ports and addresses counted, at least 1.
     fn weight(&self) -> u16 {
         let mut count = 0;
@@ -163,7 +203,7 @@ impl Services<'_> {
                     return;
                 }
             }
-            let tail: [&[u8]; 3] = [&self.records.group.key, b"\x03svc", self.zone];
+            let tail: [&[u8]; 3] = [self.records.group.key(), b"\x03svc", self.zone];
             let (label, cluster) = (label.as_wire().unwrap_or_default(), cluster.as_wire().unwrap_or_default());
             let target = [label, cluster, tail[0], tail[1], tail[2]];
             if target.iter().map(|part| part.len()).sum::<usize>() <= MAX_NAME {

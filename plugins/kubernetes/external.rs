@@ -61,7 +61,7 @@ impl ExternalNames for External {
         let text = address_of(lower.as_wire())?.to_string();
         let (config, snapshot) = (&self.plugin.config, self.plugin.picture.load());
         let is_shown = |group: &&Group| config.namespaces.is_empty() || config.exposes(&snapshot, group.namespace());
-        Some(snapshot.services_outside(&text).filter(is_shown).map(|group| group.key.clone()).collect())
+        Some(snapshot.services_outside(&text).filter(is_shown).map(|group| group.key().into()).collect())
     }
 
     fn name_servers(&self, headless: bool) -> Vec<IpAddr> {
@@ -178,19 +178,19 @@ fn service(snapshot: &Snapshot, group: &Group, headless: bool) -> Option<Externa
     for host in service.external.iter().flat_map(|texts| texts.iter()).filter_map(|text| external_host(text)) {
         entries.extend(service.ports.iter().map(|port| {
             let (name, protocol) = (port.name.clone(), port.protocol.clone());
-            (entry(&group.key, host.clone(), port.number), ExternalPort { name, protocol })
+            (entry(group.key(), host.clone(), port.number), ExternalPort { name, protocol })
         }));
     }
     for slice in snapshot.slices_of(Realm::Own, group).filter(|_| is_headless) {
         for endpoint in slice.endpoints() {
             let Some(host) = endpoint_host(&endpoint.host) else { continue };
-            let labels = endpoint_labels(endpoint.label(), &group.key);
+            let labels = endpoint_labels(endpoint.label(), group.key());
             entries.extend(slice.ports.iter().map(|port| {
                 let (name, protocol) = (port.name.clone(), port.protocol.clone());
                 (entry(&labels, host.clone(), port.number), ExternalPort { name, protocol })
             }));
         }
     }
-    let labels = group.key.clone();
+    let labels = group.key().into();
     (!entries.is_empty()).then_some(ExternalService { labels, is_headless, entries })
 }

@@ -350,7 +350,7 @@ impl<'a> Query<'a> {
         let (owner, ttl) = self.owner();
         let primary = config.primary.name().as_wire();
         if let Some(group) = self.snapshot.services_at(address).find(|group| is_shown(group)) {
-            let target = [&group.key, &b"\x03svc"[..], primary];
+            let target = [group.key(), &b"\x03svc"[..], primary];
             reply.push_name(Section::Answer, &[owner], (Type::PTR, ttl), &target);
             return self.finish(reply);
         }
@@ -358,7 +358,7 @@ impl<'a> Query<'a> {
         for (group, endpoint) in self.snapshot.endpoints_at(address).filter(|(group, _)| is_shown(group)) {
             let mut label = endpoint.label();
             let Some(label) = label.as_wire() else { continue };
-            let target = [label, &group.key, b"\x03svc", primary].concat();
+            let target = [label, group.key(), b"\x03svc", primary].concat();
             if !seen.contains(&target) && target.len() <= 255 {
                 reply.push_name(Section::Answer, &[owner], (Type::PTR, ttl), &[&target]);
                 seen.push(target);

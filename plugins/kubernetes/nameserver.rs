@@ -27,12 +27,12 @@ pub(super) fn name_servers(snapshot: &Snapshot, local: &[IpAddr]) -> Vec<NameSer
             for endpoint in slice.endpoints() {
                 let mut label = endpoint.label();
                 let Some((label, address)) = label.as_wire().zip(endpoint.host.address()) else { continue };
-                found.push(NameServer { labels: [label, &group.key, b"\x03svc"].concat(), address });
+                found.push(NameServer { labels: [label, group.key(), b"\x03svc"].concat(), address });
             }
             continue;
         }
         for address in service.addresses.iter().filter_map(super::index::Host::address) {
-            found.push(NameServer { labels: [&group.key, &b"\x03svc"[..]].concat(), address });
+            found.push(NameServer { labels: [group.key(), &b"\x03svc"[..]].concat(), address });
         }
     }
     if !is_endpoint {

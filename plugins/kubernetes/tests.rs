@@ -2,6 +2,7 @@
 
 use super::fixture_tests::Cluster;
 use crate::trial::{Logged, setup_error};
+use plugin_api::{GistKind, Rcode, Section};
 
 /// The error of a block with these properties, for the zone `cluster.local`.
 fn refused(properties: &str) -> Option<String> {
@@ -138,5 +139,34 @@ fn answers_are_marked_live() {
     let cluster = Cluster::new("namespace a\nservice a/web 10.0.0.1 p:1/TCP");
     for query in ["web.a.svc.cluster.local. A", "web.a.svc.cluster.local. AAAA", "no.a.svc.cluster.local. A"] {
         assert!(cluster.message(query).live, "{query}");
+    }
+}
+
+#[test]
+fn what_is_said_of_an_answer_is_what_a_walk_finds() {
+    let lines = "namespace a\nservice a/web 10.0.0.1 p:1/TCP\nservice a/many None p:1/TCP\nslice a/x of many p:1/TCP | 10.0.0.2";
+    let names = ["web.a.svc", "many.a.svc", "10-0-0-2.many.a.svc", "no.a.svc", "a.svc", "svc", "dns-version", "ns.dns"];
+    let names = names.iter().map(|name| format!("{name}.cluster.local.")).chain(["cluster.local.".to_owned()]);
+    let queries: Vec<String> = names
+        .chain(["1.0.0.10.in-addr.arpa.".to_owned(), "9.0.0.10.in-addr.arpa.".to_owned()])
+        .flat_map(|name| {
+            ["A", "AAAA", "SRV", "TXT", "PTR", "SOA", "NS", "CNAME", "MX"].map(|kind| format!("{name} {kind}"))
+        })
+        .collect();
+    for zone in ["cluster.local in-addr.arpa", "cluster.local in-addr.arpa: ttl 600"] {
+        let cluster = Cluster::with(zone, lines);
+        for query in &queries {
+            let message = cluster.message(query);
+            let Some(gist) = message.gist() else { panic!("{query}: nothing is said") };
+            assert!(message.records().all(|record| record.ttl == gist.ttl), "{query}: {gist:?}");
+            let has = |section| message.count(section) > 0;
+            let found = match (message.rcode(), has(Section::Answer), has(Section::Authority)) {
+                (Rcode::NOERROR, true, false) => GistKind::Answer,
+                (Rcode::NOERROR, false, true) => GistKind::NoData,
+                (Rcode::NXDOMAIN, false, true) => GistKind::NameError,
+                other => panic!("{query}: {other:?}"),
+            };
+            assert_eq!(gist.kind, found, "{query}");
+        }
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Part<'a> {
     /// Appends what stands under a service's name.
     fn push_group(&mut self, snapshot: &Snapshot, realm: Realm, group: &Group) {
         let Some(service) = &group.service else { return };
-        let Some(own) = self.name(&[&group.key, b"\x03svc"]) else { return };
+        let Some(own) = self.name(&[group.key(), b"\x03svc"]) else { return };
         if service.kind == ServiceKind::External {
             if let Some(target) = &service.target {
                 self.push(Some(own), Type::CNAME, self.ttl, target.as_wire().to_vec());
@@ -142,12 +142,12 @@ impl<'a> Part<'a> {
 
     /// Appends the endpoints of a service.
     fn push_endpoints(&mut self, snapshot: &Snapshot, realm: Realm, group: &Group) {
-        let own = self.name(&[&group.key, b"\x03svc"]);
+        let own = self.name(&[group.key(), b"\x03svc"]);
         for slice in snapshot.slices_of(realm, group) {
             let weight = share(slice.len());
             for endpoint in slice.endpoints() {
                 let mut label = endpoint.label();
-                let name = label.as_wire().and_then(|label| self.name(&[label, &group.key, b"\x03svc"]));
+                let name = label.as_wire().and_then(|label| self.name(&[label, group.key(), b"\x03svc"]));
                 let address = endpoint.host.address();
                 if let Some(address) = address {
                     self.push_address(own.clone(), self.ttl, address);
@@ -171,6 +171,6 @@ impl<'a> Part<'a> {
             labels.push(b'_');
             labels.extend_from_slice(text.to_ascii_lowercase().as_bytes());
         }
-        self.name(&[&labels, &group.key, b"\x03svc"])
+        self.name(&[&labels, group.key(), b"\x03svc"])
     }
 }

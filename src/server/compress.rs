@@ -11,6 +11,8 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Offsets from here on cannot be pointed to: a pointer has 14 bits.
 const MAX_POINTER: usize = 1 << 14;
+/// Octets of a SRV record's rdata before its target.
+const SRV_FIXED: usize = 6;
 /// Names of which a table has room for; a larger one is let go.
 const KEEP: usize = 1024;
 /// Labels whose hashes are kept while a name is looked for; those of further ones are made again.
@@ -31,6 +33,8 @@ pub(super) struct Compressor<'a> {
     hasher: hashbrown::DefaultHashBuilder,
     /// The owner written last and where: long answers repeat it.
     last: Option<(&'a [u8], u16)>,
+    /// A suffix that is known to have been written; names in rdata often end in the same.
+    tail: &'a [u8],
 }
 
 impl Drop for Compressor<'_> {
@@ -46,7 +50,7 @@ impl<'a> Compressor<'a> {
     pub(super) fn new(start: usize, out: &[u8]) -> Self {
         let mut known = SPARE.take();
         known.clear();
-        let mut compressor = Self { start, known, hasher: Default::default(), last: None };
+        let mut compressor = Self { start, known, hasher: Default::default(), last: None, tail: &[] };
         if let Some(name) = out.get(start + HEADER..)
             && let Ok(length) = wire_len(name)
         {
@@ -58,9 +62,18 @@ impl<'a> Compressor<'a> {
     /// Appends a record; `behind_owner` is what of it follows its owner.
     pub(super) fn record(&mut self, record: &Record<'a>, behind_owner: &[u8], out: &mut Vec<u8>) {
         self.owner(record.owner, out);
-        if matches!(record.rtype, Type::A | Type::AAAA) {
-            out.extend_from_slice(behind_owner);
-            return;
+        match record.rtype {
+            Type::A | Type::AAAA => return out.extend_from_slice(behind_owner),
+            // The target is not compressed (RFC 2782), but may be pointed to.
+            Type::SRV => {
+                let at = out.len() + behind_owner.len() - record.rdata.len() + SRV_FIXED;
+                out.extend_from_slice(behind_owner);
+                if let Some(target) = record.rdata.get(SRV_FIXED..) {
+                    self.note(target, at, out);
+                }
+                return;
+            }
+            _ => (),
         }
         out.extend_from_slice(&record.rtype.0.to_be_bytes());
         out.extend_from_slice(&record.class.0.to_be_bytes());
@@ -148,6 +161,23 @@ impl<'a> Compressor<'a> {
         }
     }
 
+    /// Takes note of those suffixes of a name, just written at `at` of the output, that are new.
+    fn note(&mut self, name: &'a [u8], at: usize, out: &[u8]) {
+        for suffix in suffixes(name) {
+            let octets = name.get(suffix..).unwrap_or(&[]);
+            if suffix > 0 && octets == self.tail {
+                return;
+            }
+            let hash = self.hash(octets);
+            if self.find(hash, octets, out).is_some() {
+                // Targets of one service end alike.
+                self.tail = octets;
+                return;
+            }
+            self.insert(hash, at + suffix - self.start, out);
+        }
+    }
+
     /// Takes note of a name that stands at `at` of the message.
     fn learn(&mut self, name: &[u8], out: &[u8], at: usize) {
         for suffix in suffixes(name) {
@@ -225,6 +255,10 @@ fn read_suffix<'a>(message: &'a [u8], offset: u16, mut see: impl FnMut(&'a [u8])
 
 /// Whether the name at `offset` of the message is `suffix`, letter by letter.
 fn equals(message: &[u8], offset: u16, suffix: &[u8]) -> bool {
+    // Most names stand there as a whole.
+    if message.get(usize::from(offset)..).is_some_and(|written| written.starts_with(suffix)) {
+        return true;
+    }
     let mut rest = Some(suffix);
     read_suffix(message, offset, |label| rest = rest.and_then(|rest| rest.strip_prefix(label)));
     rest == Some(&[0])

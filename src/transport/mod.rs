@@ -6,6 +6,7 @@ pub mod udp;
 
 use crate::server::Server;
 use arc_swap::ArcSwap;
+use plugin_api::Limits;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,6 +37,16 @@ impl Handoff {
     #[must_use]
     pub fn with_room(runtime: Handle, queries: usize) -> Self {
         Self { runtime, permits: Arc::new(Semaphore::new(queries)) }
+    }
+
+    /// Shows the bounds of the transports, and what is in use of them.
+    pub fn show_limits(&self, limits: &Limits) {
+        let permits = Arc::clone(&self.permits);
+        let waiting = move || MAX_PENDING.saturating_sub(permits.available_permits()) as u64;
+        limits.counted("waiting_queries", MAX_PENDING, waiting);
+        limits.counted("tcp_connections_of_a_listener", tcp::MAX_CONNECTIONS, tcp::open_connections);
+        limits.bound("udp_batch", socket::BATCH);
+        limits.bound("log_lines", crate::log::RING);
     }
 
     /// Room for one query, if there is any.

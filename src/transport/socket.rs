@@ -20,6 +20,9 @@ pub(super) const RECEIVE_BYTES: usize = 512;
 pub(super) const KEEP_BYTES: usize = 4096;
 /// A blocked receiver wakes this often to let go of an old configuration.
 const WAKE: Duration = Duration::from_secs(5);
+/// Octets that a UDP socket's buffers may hold, so that a burst of some hundred datagrams is not lost while a thread is not
+/// scheduled; what does not fit is dropped by the system.
+const BUFFER_BYTES: usize = 1 << 20;
 /// Connections that may wait to be accepted, as Go asks for.
 const BACKLOG: i32 = 4096;
 /// Octets of control messages: one `in6_pktinfo` with its header, rounded up.
@@ -32,6 +35,9 @@ const CONTROL: usize = 64;
 pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     prepare(&socket, address)?;
+    // The system may give less, and says nothing then.
+    socket.set_recv_buffer_size(BUFFER_BYTES)?;
+    socket.set_send_buffer_size(BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
     if address.ip().is_unspecified() {

@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Most connections at a time on one listener; more wait in the system's queue until one ends. An idle one costs some 2
 /// KiB here, so all together at most about 64 MiB. CoreDNS has no bound.
-const MAX_CONNECTIONS: usize = 32_768;
+pub(super) const MAX_CONNECTIONS: usize = 32_768;
 /// First size of a connection's read buffer: many queries at once, and one of any usual size.
 const READ_BYTES: usize = 4096;
 /// Replies are sent when so many octets have come together, the largest message.
@@ -151,8 +152,34 @@ fn grace(is_told: bool, stopped: &watch::Receiver<Stop>) -> Duration {
     }
 }
 
+/// Connections of all listeners that are open.
+static OPEN: AtomicU64 = AtomicU64::new(0);
+
+/// How many connections of all listeners are open.
+pub(super) fn open_connections() -> u64 {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// A connection's part of [`open_connections`].
+struct Counted;
+
+impl Counted {
+    /// Counts one.
+    fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection.
 struct Connection {
+    _counted: Counted,
     stream: TcpStream,
     current: Current,
     peer: SocketAddr,
@@ -178,7 +205,7 @@ impl Connection {
         let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
         let local = canonical(stream.local_addr().ok()?);
         stream.set_nodelay(true).ok()?;
-        Some(Self { stream, current, peer: canonical(peer), local, queries: 0 })
+        Some(Self { _counted: Counted::new(), stream, current, peer: canonical(peer), local, queries: 0 })
     }
 
     /// Answers queries until the client has enough, is silent for too long, or the listener stops.

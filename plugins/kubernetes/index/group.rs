@@ -54,8 +54,8 @@ pub(crate) struct Service {
 /// What stands under one service name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
-    /// Labels of service and namespace in wire form, without the closing zero.
-    pub(crate) key: Box<[u8]>,
+    /// Labels of service and namespace.
+    pub(super) key: Key,
     /// The service or import, if there is one.
     pub(crate) service: Option<Service>,
     /// Ids of the slices.
@@ -64,16 +64,51 @@ pub(crate) struct Group {
     pub(super) repeats: u32,
 }
 
+/// Octets that stand where they are: with the counts of their holders they fill a line of the machine's cache, so that a name
+/// is compared without going anywhere else.
+const SHORT: usize = 46;
+
+/// Labels in wire form, nearly always short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Some octets, so many of them used; the others are 0.
+    Short(u8, [u8; SHORT]),
+    /// More.
+    Long(Box<[u8]>),
+}
+
+impl Key {
+    /// Takes a copy.
+    fn new(key: &[u8]) -> Self {
+        let mut octets = [0; SHORT];
+        match (octets.get_mut(..key.len()), u8::try_from(key.len())) {
+            (Some(room), Ok(length)) => {
+                room.copy_from_slice(key);
+                Self::Short(length, octets)
+            }
+            _ => Self::Long(key.into()),
+        }
+    }
+}
+
 impl Group {
     /// An empty group.
     pub(super) fn new(key: &[u8]) -> Self {
-        Self { key: key.into(), service: None, slices: Few::default(), repeats: 0 }
+        Self { key: Key::new(key), service: None, slices: Few::default(), repeats: 0 }
+    }
+
+    /// Returns the labels of service and namespace in wire form, without the closing zero.
+    pub(crate) fn key(&self) -> &[u8] {
+        match &self.key {
+            Key::Short(length, octets) => octets.get(..usize::from(*length)).unwrap_or_default(),
+            Key::Long(octets) => octets,
+        }
     }
 
     /// Returns the namespace's label in wire form.
     pub(crate) fn namespace(&self) -> &[u8] {
-        let service = self.key.first().map_or(0, |length| usize::from(*length) + 1);
-        self.key.get(service..).unwrap_or_default()
+        let service = self.key().first().map_or(0, |length| usize::from(*length) + 1);
+        self.key().get(service..).unwrap_or_default()
     }
 }
 

@@ -24,7 +24,7 @@ impl Snapshot {
     pub(crate) fn sorted_groups(&self, realm: Realm) -> Vec<u32> {
         let groups = &self.realm(realm).groups;
         let mut ids: Vec<u32> = groups.iter().filter(|(_, group)| group.service.is_some()).map(|(id, _)| id).collect();
-        let name = |id: &u32| groups.get(*id).map(|group| group.key.get(1..).unwrap_or_default());
+        let name = |id: &u32| groups.get(*id).map(|group| group.key().get(1..).unwrap_or_default());
         ids.sort_by(|left, right| name(left).cmp(&name(right)));
         ids
     }

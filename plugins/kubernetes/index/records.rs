@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use plugin_api::Name;
 
@@ -55,6 +56,29 @@ pub(crate) struct Entry<'a> {
     pub(crate) ports: &'a [Port],
     /// Which of them are asked for.
     wanted: Wanted,
+}
+
+/// Endpoints of a slice that have an IPv4 address each, and the ports of all of them.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    /// The addresses.
+    pub(crate) addresses: &'a [Ipv4Addr],
+    /// The ports, those asked for and others.
+    ports: &'a [Port],
+    /// Which of them are asked for.
+    wanted: Wanted,
+    /// Whether there is nothing but that: labels come from the addresses, and no cluster is named.
+    pub(crate) is_plain: bool,
+}
+
+impl Run<'_> {
+    /// The only port that is asked for; none if there are several.
+    pub(crate) fn only_port(&self) -> Option<i32> {
+        let Wanted(bits) = self.wanted;
+        let mut wanted = self.ports.iter().zip(0_u32..).filter(|(_, at)| *at >= 128 || bits >> at & 1 != 0);
+        let (port, _) = wanted.next()?;
+        wanted.next().is_none().then_some(port.number)
+    }
 }
 
 /// Which of some ports are asked for: a bit for each of the first 128. Found once for all endpoints of a slice.
@@ -143,16 +167,18 @@ impl<'a> Records<'a> {
         (bits != 0 || ports.iter().skip(128).any(|port| self.wants(port))).then_some(Wanted(bits))
     }
 
-    /// All addresses as runs of IPv4 addresses, if that is all there are and none is left out.
-    pub(crate) fn fours(&self) -> Option<impl Iterator<Item = &'a [Ipv4Addr]>> {
+    /// All endpoints as runs of IPv4 addresses, if that is all there are and none is left out.
+    pub(crate) fn fours(&self) -> Option<impl Iterator<Item = Run<'a>>> {
         if self.is_of_service() || !self.asked.endpoint.is_empty() || self.in_zone {
             return None;
         }
-        let mut slices = self.snapshot.slices(self.realm, self.group);
         let this = *self;
-        let all = self.snapshot.slices(self.realm, self.group);
-        let runs = all.filter(move |slice| this.find_wanted(&slice.ports).is_some());
-        slices.all(|slice| slice.fours().is_some()).then(|| runs.filter_map(|slice| slice.fours()))
+        let slices = || this.snapshot.slices(this.realm, this.group);
+        let run = move |slice: &'a Arc<Slice>| {
+            let wanted = this.find_wanted(&slice.ports)?;
+            Some(Run { addresses: slice.fours()?, ports: &slice.ports, wanted, is_plain: slice.is_plain() })
+        };
+        slices().all(|slice| slice.fours().is_some()).then(|| slices().filter_map(run))
     }
 
     /// Says whether a port is asked for.

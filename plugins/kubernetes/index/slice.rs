@@ -156,6 +156,11 @@ impl Slice {
         if let Hosts::V4(hosts) = &self.hosts { Some(hosts) } else { None }
     }
 
+    /// Says whether its endpoints have neither labels of their own, nor zones, nor a cluster.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.extra.is_none()
+    }
+
     /// Returns the endpoints in the order of the API.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint<'_>> {
         self.endpoints_where(|_, _| true, |_, _| true)

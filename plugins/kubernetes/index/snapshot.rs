@@ -155,7 +155,7 @@ impl Snapshot {
     pub(super) fn group(&self, realm: Realm, key: &[u8]) -> Option<(u32, &Arc<Group>)> {
         let services = self.realm(realm);
         let mut ids = services.group_ids.ids(self.hash_octets(key));
-        ids.find_map(|id| services.groups.get(id).filter(|group| *group.key == *key).map(|group| (id, group)))
+        ids.find_map(|id| services.groups.get(id).filter(|group| *group.key() == *key).map(|group| (id, group)))
     }
 
     /// Returns the slices of a group.

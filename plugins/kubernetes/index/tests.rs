@@ -59,10 +59,10 @@ pub(in crate::kubernetes) fn found(snapshot: &Snapshot, realm: Realm, text: &str
 pub(in crate::kubernetes) fn at(snapshot: &Snapshot, address: &str) -> Vec<String> {
     let address: IpAddr = address.parse().unwrap();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    let services = snapshot.services_at(address).map(|group| text(&group.key));
+    let services = snapshot.services_at(address).map(|group| text(group.key()));
     let endpoints = snapshot
         .endpoints_at(address)
-        .map(|(group, endpoint)| format!("{}.{}", text(endpoint.label().as_bytes()), text(&group.key)));
+        .map(|(group, endpoint)| format!("{}.{}", text(endpoint.label().as_bytes()), text(group.key())));
     let pods =
         snapshot.pods_at(address).map(|pod| format!("{}/{} {:?} {:?}", pod.namespace, pod.name, pod.hosts, pod.labels));
     let mut all: Vec<_> = services.chain(endpoints).chain(pods).collect();

@@ -165,7 +165,7 @@ impl Index {
             self.next.realm_mut(realm).groups.set(id, Some(Arc::new(group)));
             return;
         }
-        let hash = self.next.hash_octets(&group.key);
+        let hash = self.next.hash_octets(group.key());
         let services = self.next.realm_mut(realm);
         services.group_ids.remove(hash, id);
         services.groups.set(id, None);
