@@ -445,7 +445,10 @@ async fn identical_queries_are_asked_once() {
     let (trial, chain, gate) = gated("cache");
     let waiting: Vec<_> = (0..64)
         .map(|number| {
-            ask_in_task((&trial, &chain), if number % 2 == 0 { "x-refused.test A id=7" } else { "X-refused.TEST A id=9" })
+            ask_in_task(
+                (&trial, &chain),
+                if number % 2 == 0 { "x-refused.test A id=7" } else { "X-refused.TEST A id=9" },
+            )
         })
         .collect();
     let other = ask_in_task((&trial, &chain), "x-refused.test A do");
@@ -543,7 +546,10 @@ async fn verification_has_a_limit() {
     assert!(ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap().ends_with(" 9 IN A 192.0.2.1"), "too late");
     gate.1.add_permits(1);
     until_asked(&gate.0, 2).await;
-    assert!(ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap().ends_with(" 1 IN A 192.0.2.2"), "fetched behind");
+    assert!(
+        ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap().ends_with(" 1 IN A 192.0.2.2"),
+        "fetched behind"
+    );
     trial.process.clock.advance(Duration::from_secs(2));
     gate.1.add_permits(1);
     let verified = ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap();

@@ -26,7 +26,7 @@ pub(super) struct Detector {
     name: Name,
     /// The listener that is asked: its name in messages, its address.
     listener: OnceLock<(String, SocketAddr)>,
-    seen: AtomicU32,
+    seen: Arc<AtomicU32>,
     is_done: Arc<AtomicBool>,
     upstream: Mutex<Option<String>>,
     control: Arc<dyn Control>,
@@ -40,7 +40,7 @@ impl Detector {
         let text =
             format!("{}.{}.{}", label(), label(), if zone.name().is_root() { String::new() } else { zone.to_string() });
         let name = Name::from_text(&text).unwrap_or_else(|_| zone.name().clone());
-        let (seen, is_done) = (AtomicU32::new(0), Arc::new(AtomicBool::new(false)));
+        let (seen, is_done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
         let (listener, upstream, task) = (OnceLock::new(), Mutex::new(None), Mutex::new(None));
         Self { zone, name, listener, seen, is_done, upstream, control, task }
     }
@@ -136,7 +136,7 @@ const fn reachable(address: SocketAddr) -> SocketAddr {
 
 impl Lifecycle for Detector {
     fn activate(&self) {
-        let is_done = Arc::clone(&self.is_done);
+        let (is_done, seen) = (Arc::clone(&self.is_done), Arc::clone(&self.seen));
         let Some((_, address)) = self.listener.get().filter(|(_, address)| address.port() != 0) else {
             is_done.store(true, Ordering::Relaxed);
             return;
@@ -145,6 +145,9 @@ impl Lifecycle for Detector {
         let task = tokio::spawn(async move {
             let tries = async {
                 while exchange(to, query.clone()).await.is_err() {
+                    // A query that got no reply is asked again, and must not be taken for one that came back: an upstream that
+                    // is down at the start is no loop.
+                    seen.store(0, Ordering::Release);
                     tokio::time::sleep(PAUSE).await;
                 }
             };

@@ -129,3 +129,17 @@ async fn other_queries_pass_and_the_search_ends() {
     }
     detector.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_down_at_the_start_is_no_loop() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (detector, ends) = detector(".", &socket.local_addr().unwrap().to_string());
+    detector.activate();
+    // The listener sees each try and has no reply to it.
+    for _ in 0..6 {
+        let (_, peer) = socket.recv_from(&mut [0; 512]).await.unwrap();
+        detector.see(peer);
+    }
+    assert_eq!(*ends.0.lock().unwrap(), [""; 0]);
+    detector.stop().await;
+}

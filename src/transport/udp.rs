@@ -15,8 +15,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -123,10 +123,33 @@ struct Worked {
     answered: Answered,
 }
 
+/// Places and requests of queries that had to wait and have their answer, to be used again: they are too large to be had quickly from
+/// the allocator.
+struct Pool<F>(Mutex<Vec<(Slot<F>, Box<Request>)>>);
+
+/// Most of them; at some 4 KiB each 1 MiB for a thread.
+const POOL: usize = 256;
+
+impl<F> Pool<F> {
+    /// Takes one.
+    fn take(&self) -> Option<(Slot<F>, Box<Request>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Gives one back; a full pool lets it go.
+    fn give(&self, slot: Slot<F>, request: Box<Request>) {
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL {
+            pool.push((slot, request));
+        }
+    }
+}
+
 /// What a receiving thread uses again with each batch.
 struct Desk<F> {
     batch: Batch,
     slot: Slot<F>,
+    pool: Arc<Pool<F>>,
     spare: Option<Box<Request>>,
     /// The server, between queries.
     held: Option<Arc<Server>>,
@@ -135,7 +158,8 @@ struct Desk<F> {
 impl<F> Desk<F> {
     /// An empty one.
     fn new() -> Self {
-        Self { batch: Batch::new(), slot: Box::pin(None), spare: None, held: None }
+        let pool = Arc::new(Pool(Mutex::default()));
+        Self { batch: Batch::new(), slot: Box::pin(None), pool, spare: None, held: None }
     }
 }
 
@@ -217,7 +241,7 @@ impl Worker {
     ) where
         F: Future<Output = Worked> + Send + 'static,
     {
-        let Desk { batch, slot, spare, held } = desk;
+        let Desk { batch, slot, pool, spare, held } = desk;
         let Some((packet, out)) = batch.exchange(index) else { return };
         let mut request = spare.take().unwrap_or_else(|| server.request(Transport::Udp));
         let local = packet.local.map_or(self.local, |ip: IpAddr| SocketAddr::new(ip, self.local.port()));
@@ -248,13 +272,24 @@ impl Worker {
                 }
                 *spare = Some(request);
             }
-            Poll::Pending => self.hand_off(server, (batch, index), std::mem::replace(slot, Box::pin(None))),
+            Poll::Pending => {
+                let (next, request) = pool.take().unzip();
+                // A request that was made for a server before a reload points to that.
+                *spare = request.filter(|request| Arc::ptr_eq(&request.origin().site, server.site()));
+                let work = std::mem::replace(slot, next.unwrap_or_else(|| Box::pin(None)));
+                self.hand_off(server, (batch, index), work, pool);
+            }
         }
     }
 
     /// Gives work that must wait to the runtime, or answers SERVFAIL if there is too much of it.
-    fn hand_off<F>(&self, server: &Arc<Server>, (batch, index): (&mut Batch, usize), mut work: Slot<F>)
-    where
+    fn hand_off<F>(
+        &self,
+        server: &Arc<Server>,
+        (batch, index): (&mut Batch, usize),
+        mut work: Slot<F>,
+        pool: &Arc<Pool<F>>,
+    ) where
         F: Future<Output = Worked> + Send + 'static,
     {
         let Some(permit) = self.handoff.permit() else {
@@ -265,11 +300,14 @@ impl Worker {
             return;
         };
         let Some(to) = batch.reply_to(index) else { return };
-        let (socket, server) = (Arc::clone(&self.socket), Arc::clone(server));
+        let (socket, server, pool) = (Arc::clone(&self.socket), Arc::clone(server), Arc::clone(pool));
         let under_way = server.begin();
         self.handoff.runtime.spawn(async move {
             let Worked { answered, .. } = poll_fn(|context| poll(&mut work, context)).await;
-            send(&socket, &to, &server, answered);
+            work.set(None);
+            let Answered { request, answer } = answered;
+            send(&socket, &to, (&server, &request), answer);
+            pool.give(work, request);
             drop((permit, under_way));
         });
     }
@@ -290,11 +328,12 @@ fn single(answer: Answer) -> Option<Message> {
 }
 
 /// Sends a reply that had to wait.
-fn send(socket: &UdpSocket, to: &ReplyTo, server: &Server, answered: Answered) {
-    let Some(message) = single(answered.answer) else { return };
-    let mut out = Vec::with_capacity(message.octets().len() + 64);
-    server.write(&message, &answered.request, &mut out);
+fn send(socket: &UdpSocket, to: &ReplyTo, (server, request): (&Server, &Request), answer: Answer) {
+    let Some(message) = single(answer) else { return };
+    let mut out = request.take_buffer();
+    server.write(&message, request, &mut out);
     socket::send_later(socket, to, &mut out);
+    request.give_buffer(out, KEEP_BYTES);
 }
 
 #[cfg(test)]
