@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::world_tests::{PANICS, World, put, service};
+use crate::kubernetes::index::tests::at;
 use crate::kubernetes::objects::Kind;
 
 /// The longest that a picture may be wrong while the server can be reached.
@@ -415,6 +416,45 @@ async fn a11_duplicates_and_strangers_do_no_harm() {
     world.sim.put(service("e", 5));
     world.until(|world| world.has(&["a", "b", "e"]) || world.has(&["a", "b", "d", "e"])).await;
     assert_eq!(world.services().counters.lists.get(), 1);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a12_a_thousand_events_a_second_are_seen_as_they_come() {
+    let world = World::with_services(builder()).await;
+    for second in 0..20 {
+        for at in 0..1000 {
+            world.sim.put(service(&format!("s{}", at % 100), u8::try_from(at % 250).unwrap()));
+        }
+        world.sim.put(service("c", second + 1));
+        let wanted = format!("V4(10.0.0.{})", second + 1);
+        let took = world.until(|world| world.address("c") == wanted).await;
+        assert!(took <= Duration::from_millis(100), "{took:?}");
+        sleep(seconds(1)).await;
+    }
+    assert_eq!(world.services().counters.lists.get(), 1, "whoever keeps up needs no list");
+    assert_eq!(world.services().counters.drift_repaired.get(), 0);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a22_an_address_that_moves_to_another_slice_is_never_missing() {
+    let slice = |name: &str, addresses: &[&str]| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": name, "namespace": "n", "labels": {"kubernetes.io/service-name": "a"}},
+            "endpoints": addresses.iter().map(|address| json!({"addresses": [address]})).collect::<Vec<_>>()})
+    };
+    let (first, second) = (slice("a-1", &["10.1.0.1", "10.1.0.2"]), slice("a-2", &["10.1.0.3"]));
+    let objects = [service("a", 1), first, second];
+    let world = World::new(builder(), &[Kind::Service, Kind::EndpointSlice], async |sim| put(sim, objects)).await;
+    let found = |world: &World| at(&world.picture(), "10.1.0.2").len();
+    world.until(|world| found(world) == 1).await;
+    world.sim.put(slice("a-2", &["10.1.0.3", "10.1.0.2"]));
+    world.during(seconds(1), |world| found(world) == 1).await;
+    world.sim.put(slice("a-1", &["10.1.0.1"]));
+    world.during(seconds(1), |world| found(world) == 1).await;
+    world.sim.delete("EndpointSlice", "n", "a-2");
+    world.until(|world| found(world) == 0).await;
     world.end().await;
 }
 
