@@ -120,14 +120,17 @@ impl Params {
             ("NotOlderThan" | "Exact", None) => {
                 Err(forbidden_match("resourceVersionMatch is forbidden unless resourceVersion is provided"))
             }
-            (other, _) => Err(forbidden_match(&format!("resourceVersionMatch: Unsupported value: {other:?}"))),
+            (other, _) => {
+                let message = format!("resourceVersionMatch: Unsupported value: {other:?}");
+                Err(Refusal::invalid("FieldValueNotSupported", message))
+            }
         }
     }
 }
 
-/// 400 for a match rule that makes no sense.
+/// 422 for a match rule that makes no sense.
 fn forbidden_match(message: &str) -> Refusal {
-    Refusal::bad_request(message)
+    Refusal::invalid("FieldValueForbidden", message)
 }
 
 /// The form of the answer that `Accept` prefers: metadata only if the first JSON form asks for it. Tables are not made;

@@ -31,6 +31,13 @@ impl Refusal {
         Self::new(400, "BadRequest", message)
     }
 
+    /// 422 for an option that makes no sense, with the reason for machines.
+    pub(crate) fn invalid(cause: &'static str, message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(422, "Invalid", message);
+        refusal.details = json!({"causes": [{"reason": cause, "message": refusal.message}]});
+        refusal
+    }
+
     /// 404 for a path without meaning.
     pub(crate) fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource")

@@ -242,7 +242,7 @@ fn check_watch_list(shared: &Shared, params: &Params, version: u64) -> Result<()
     }
     if params.text("resourceVersionMatch") != "NotOlderThan" {
         let message = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(Refusal::new(422, "Invalid", message));
+        return Err(Refusal::invalid("FieldValueForbidden", message));
     }
     let current = shared.store.shown_version();
     if version > current { Err(Refusal::too_large(version, current)) } else { Ok(()) }

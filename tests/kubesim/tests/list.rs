@@ -71,8 +71,8 @@ async fn resource_versions_mean_what_they_should() {
     assert_eq!((ahead.code.as_u16(), ahead.headers["retry-after"].to_str().unwrap()), (504, "1"));
     assert!(ahead.json()["message"].as_str().unwrap().contains("Too large resource version"));
     assert_eq!(ahead.json()["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
-    assert_eq!(list("resourceVersionMatch=Exact").await.code, 400);
-    assert_eq!(list("resourceVersion=0&resourceVersionMatch=Exact").await.code, 400);
+    assert_eq!(list("resourceVersionMatch=Exact").await.code, 422);
+    assert_eq!(list("resourceVersion=0&resourceVersionMatch=Exact").await.code, 422);
     assert_eq!(list("resourceVersion=x").await.code, 400);
     assert_eq!(list("continue=x").await.code, 400);
     sim.compact();
