@@ -50,7 +50,7 @@ fn label_text(wire: &[u8]) -> &str {
 /// Returns namespace and name of the service that a group stands under.
 fn path(group: &Group) -> (&str, &str) {
     let namespace = group.namespace();
-    let name = group.key.get(..group.key.len().saturating_sub(namespace.len())).unwrap_or_default();
+    let name = group.key().get(..group.key().len().saturating_sub(namespace.len())).unwrap_or_default();
     (label_text(namespace), label_text(name))
 }
 

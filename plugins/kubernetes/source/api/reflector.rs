@@ -51,6 +51,8 @@ pub(super) struct Reflector {
     short_watches: u32,
     /// How many watches in a row were silent until somebody gave them up, where the server closes them itself.
     mute_watches: u32,
+    /// Since when the server is away.
+    away: Option<Instant>,
     /// Since when we are refused.
     refused: Option<Instant>,
     /// How many refusals in a row came after their time of grace.
@@ -77,6 +79,7 @@ impl Reflector {
             events: 0,
             short_watches: 0,
             mute_watches: 0,
+            away: None,
             refused: None,
             refusals: 0,
             trouble: Trouble::default(),
@@ -381,6 +384,9 @@ impl Reflector {
         self.link.turnstile.found();
         self.trouble.end(&self.target);
         (self.refused, self.refusals) = (None, 0);
+        if self.away.take().is_some_and(|since| since.elapsed() >= self.link.timing.watch_interval) {
+            self.budget.forgive();
+        }
         self.status().succeed();
         Ok(response)
     }
@@ -401,6 +407,7 @@ impl Reflector {
             Failure::Cut(_) | Failure::Stopped => self.is_doubtful = true,
             Failure::Away(_) | Failure::Silent(_) | Failure::Tls(_) => {
                 self.is_doubtful = true;
+                self.away.get_or_insert_with(Instant::now);
                 if !matches!(failure, Failure::Away(_)) {
                     // New files, and a new connection: one that is dead keeps every question for itself.
                     link.connector.renew();

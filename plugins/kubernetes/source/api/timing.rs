@@ -167,12 +167,14 @@ impl Turnstile {
 pub(super) struct ListBudget {
     /// From when on the budget is full; the later, the less is left.
     full_at: Instant,
+    /// What the last list costs only because lists shall be rare, not because it took long.
+    spare: Duration,
 }
 
 impl ListBudget {
     /// Makes a full budget.
     pub(super) fn new() -> Self {
-        Self { full_at: Instant::now() }
+        Self { full_at: Instant::now(), spare: Duration::ZERO }
     }
 
     /// Waits until a list may be had, and takes it from the budget.
@@ -189,7 +191,16 @@ impl ListBudget {
 
     /// Charges for a list that took long.
     pub(super) fn charge(&mut self, took: Duration, timing: &Timing) {
-        self.full_at += took.saturating_mul(4).saturating_sub(timing.list_interval);
+        let cost = took.saturating_mul(4);
+        self.full_at += cost.saturating_sub(timing.list_interval);
+        self.spare = timing.list_interval.saturating_sub(cost);
+    }
+
+    /// Gives back what the last list cost only because lists shall be rare: the server was away since, so that the next one
+    /// cannot be helped. A server that restarts again and again is asked for everything each time, and not more often.
+    pub(super) fn forgive(&mut self) {
+        let spare = std::mem::take(&mut self.spare);
+        self.full_at = self.full_at.checked_sub(spare).unwrap_or(self.full_at);
     }
 
     /// Gives back what a list cost that was never begun.
@@ -247,6 +258,27 @@ mod tests {
         budget.charge(Duration::from_secs(20), &timing);
         budget.take(&timing).await;
         assert!(start.elapsed() >= Duration::from_secs(80), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_restarts_is_listed_each_time() {
+        let (mut budget, timing) = (ListBudget::new(), Timing::default());
+        let start = Instant::now();
+        for _ in 0..50 {
+            budget.take(&timing).await;
+            budget.charge(Duration::from_millis(500), &timing);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            budget.forgive();
+            budget.forgive();
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(150), "no list has to wait");
+        // What a list takes is never forgiven.
+        for _ in 0..6 {
+            budget.take(&timing).await;
+            budget.charge(Duration::from_secs(20), &timing);
+            budget.forgive();
+        }
+        assert!(start.elapsed() >= Duration::from_secs(150 + 5 * 80 - 40), "{:?}", start.elapsed());
     }
 
     #[test]
