@@ -120,18 +120,28 @@ fn slice(realm: Realm, group: &Group, known: &Slice) -> objects::EndpointSlice {
     if !known.cluster().is_empty() {
         metadata.labels.insert(objects::SOURCE_CLUSTER.into(), known.cluster().into());
     }
-    let endpoints = known.endpoints().map(|endpoint| objects::Endpoint {
-        addresses: vec![text(&endpoint.host)],
-        hostname: endpoint.label.into(),
-        zone: endpoint.zone.into(),
-        ..objects::Endpoint::default()
-    });
+    let mut endpoints: Vec<objects::Endpoint> = Vec::new();
+    for endpoint in known.endpoints() {
+        let address = text(&endpoint.host);
+        match endpoints.last_mut() {
+            // What differs in its address only is one endpoint with several: fewer things to make and to read.
+            Some(last) if *last.hostname == *endpoint.label && *last.zone == *endpoint.zone => {
+                last.addresses.push(address)
+            }
+            _ => endpoints.push(objects::Endpoint {
+                addresses: vec![address],
+                hostname: endpoint.label.into(),
+                zone: endpoint.zone.into(),
+                ..objects::Endpoint::default()
+            }),
+        }
+    }
     let ports = known.ports.iter().map(|port| objects::EndpointPort {
         name: port.name.clone(),
         protocol: port.protocol.clone(),
         port: Some(port.number),
     });
-    objects::EndpointSlice { metadata, endpoints: endpoints.collect(), ports: ports.collect() }
+    objects::EndpointSlice { metadata, endpoints, ports: ports.collect() }
 }
 
 /// Makes a pod.

@@ -37,6 +37,18 @@ const fn place(hash: u64) -> (usize, usize, u64) {
     ((hash >> 59) as usize % BRANCHES, (hash >> 54) as usize % BRANCHES, (hash << 10) >> 32 << 32)
 }
 
+/// Puts parts one behind the other: copied as blocks, where a chain of iterators is collected entry by entry.
+fn join(parts: [&[u64]; 3]) -> Shard {
+    let mut shard: Shard = iter::repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
+    let mut rest = Arc::get_mut(&mut shard).unwrap_or_default();
+    for part in parts {
+        let Some((place, after)) = rest.split_at_mut_checked(part.len()) else { break };
+        place.copy_from_slice(part);
+        rest = after;
+    }
+    shard
+}
+
 impl Table {
     /// Returns the ids entered under this hash, and seldom others.
     #[expect(clippy::cast_possible_truncation, reason = "the id is the lower half")]
@@ -58,8 +70,7 @@ impl Table {
     pub(super) fn insert(&mut self, hash: u64, id: u32) {
         self.change(hash, id, |shard, at, entry| {
             let (before, after) = shard.split_at_checked(at)?;
-            (after.first() != Some(&entry))
-                .then(|| before.iter().copied().chain(iter::once(entry)).chain(after.iter().copied()).collect())
+            (after.first() != Some(&entry)).then(|| join([before, &[entry], after]))
         });
     }
 
@@ -68,7 +79,7 @@ impl Table {
         self.change(hash, id, |shard, at, entry| {
             let (before, after) = shard.split_at_checked(at)?;
             let (first, after) = after.split_first()?;
-            (*first == entry).then(|| before.iter().chain(after).copied().collect())
+            (*first == entry).then(|| join([before, &[], after]))
         });
     }
 

@@ -93,7 +93,7 @@ fn put_slice(out: &mut Vec<u8>, slice: &EndpointSlice, label: &str) {
     put_text(out, slice.metadata.label(SOURCE_CLUSTER).unwrap_or_default());
     put_all(out, &slice.ports, |out, port| put_port(out, (&port.name, &port.protocol, port.port.unwrap_or(-1))));
     put_all(out, &slice.endpoints, |out, endpoint| {
-        put_host(out, endpoint.addresses.first().map_or("", AsRef::as_ref));
+        put_all(out, &endpoint.addresses, |out, text| put_host(out, text));
         put_text(out, &endpoint.hostname);
         put_text(out, &endpoint.zone);
     });
@@ -220,7 +220,7 @@ impl<'a> Input<'a> {
             Some(EndpointPort { name, protocol, port: Some(port) })
         })?;
         let endpoints = self.all(|input| {
-            let addresses = vec![input.host()?];
+            let addresses = input.all(Self::host)?;
             Some(Endpoint { addresses, hostname: input.owned()?, zone: input.owned()?, ..Endpoint::default() })
         })?;
         Some(EndpointSlice { metadata, endpoints, ports })
