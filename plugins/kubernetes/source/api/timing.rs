@@ -167,7 +167,7 @@ impl Turnstile {
 pub(super) struct ListBudget {
     /// From when on the budget is full; the later, the less is left.
     full_at: Instant,
-    /// What the last list costs only because lists shall be rare, not because it took long.
+    /// What the last lists cost only because lists shall be rare, not because they took long; at most two of them.
     spare: Duration,
 }
 
@@ -187,17 +187,19 @@ impl ListBudget {
             sleep_until(ready + timing.jitter()).await;
         }
         self.full_at = self.full_at.max(Instant::now()) + timing.list_interval;
+        self.spare = (self.spare + timing.list_interval).min(timing.list_interval * 2);
     }
 
     /// Charges for a list that took long.
     pub(super) fn charge(&mut self, took: Duration, timing: &Timing) {
         let cost = took.saturating_mul(4);
         self.full_at += cost.saturating_sub(timing.list_interval);
-        self.spare = timing.list_interval.saturating_sub(cost);
+        self.spare = self.spare.saturating_sub(cost.min(timing.list_interval));
     }
 
-    /// Gives back what the last list cost only because lists shall be rare: the server was away since, so that the next one
-    /// cannot be helped. A server that restarts again and again is asked for everything each time, and not more often.
+    /// Gives back what the last lists cost only because lists shall be rare, the one that was cut off included: the server
+    /// was away since, so that the next one cannot be helped. A server that restarts again and again is asked for
+    /// everything each time, and not more often.
     pub(super) fn forgive(&mut self) {
         let spare = std::mem::take(&mut self.spare);
         self.full_at = self.full_at.checked_sub(spare).unwrap_or(self.full_at);
@@ -206,6 +208,7 @@ impl ListBudget {
     /// Gives back what a list cost that was never begun.
     pub(super) fn refund(&mut self, timing: &Timing) {
         self.full_at = self.full_at.checked_sub(timing.list_interval).unwrap_or(self.full_at);
+        self.spare = self.spare.saturating_sub(timing.list_interval);
     }
 }
 
@@ -265,6 +268,8 @@ mod tests {
         let (mut budget, timing) = (ListBudget::new(), Timing::default());
         let start = Instant::now();
         for _ in 0..50 {
+            // One is cut off when the server goes away, one is whole when it is back.
+            budget.take(&timing).await;
             budget.take(&timing).await;
             budget.charge(Duration::from_millis(500), &timing);
             tokio::time::sleep(Duration::from_secs(3)).await;
