@@ -27,12 +27,16 @@ use burst::{Burst, Client, Pace};
 use kit::cluster::Cluster;
 use kit::work::{Query, Surroundings, WORKS, Work};
 use kit::{Failure, Scratch};
+use kubesim::KubeSim;
 use options::{Mode, Options};
 use process::{CORE, Server};
+use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Failure> {
-    let options = Options::read()?;
+    let mut options = Options::read()?;
     match options.yardstick.as_deref() {
         Some("--echo") => return yardstick::datagrams(),
         Some("--echo-tcp") => return yardstick::streams(),
@@ -42,6 +46,9 @@ fn main() -> Result<(), Failure> {
     let scratch = Scratch::new("load")?;
     let manifest = scratch.path().join("cluster.json");
     Cluster { services: options.services, endpoints: 1 }.write(&manifest)?;
+    // CoreDNS reads no manifests; what it needs lives as long as the measurement.
+    let api = if options.coredns.is_some() { Some(serve_objects(&manifest)?) } else { None };
+    options.api = api.as_ref().map(|(_, sim)| sim.url());
     let upstream = Server::echo("--upstream")?;
     let at = Surroundings {
         port: 0,
@@ -51,8 +58,8 @@ fn main() -> Result<(), Failure> {
         services: options.services,
     };
     println!(
-        "{:<12} {:<5} {:<9} {:>2}  {:>7} {:>24}  {:>6} {:>6} {:>7} {:>5} {:>5}  {}",
-        "work", "mode", "server", "n", "us/q", "x echo", "kqps", "p50", "p99", "lost", "bad", "aim"
+        "{:<12} {:<5} {:<9} {:>2}  {:>7} {:>24}  {:>6} {:>6} {:>7} {:>5} {:>5}  aim",
+        "work", "mode", "server", "n", "us/q", "x echo", "kqps", "p50", "p99", "lost", "bad"
     );
     for work in WORKS.iter().filter(|work| options.wants(work.name)) {
         measure(work, &at, &scratch, &options)?;
@@ -70,6 +77,17 @@ fn main() -> Result<(), Failure> {
         overload::print(&at)?;
     }
     Ok(())
+}
+
+/// An API server in this process that has the objects of a manifest.
+fn serve_objects(manifest: &Path) -> Result<(Runtime, KubeSim), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let sim = runtime.block_on(KubeSim::builder().start())?;
+    let list: Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
+    for object in list.get("items").and_then(Value::as_array).ok_or("no list")? {
+        sim.put(object.clone());
+    }
+    Ok((runtime, sim))
 }
 
 /// All servers that do a kind of work, ready, ours first.
@@ -114,7 +132,7 @@ fn measure(work: &Work, at: &Surroundings<'_>, scratch: &Scratch, options: &Opti
             for (server, row) in servers.iter().zip(&mut rows) {
                 let burst = ask(server, true)?;
                 let after = ask(&echo, false)?;
-                row.take(&before, burst, &after, options.foreign.unwrap_or(mode.foreign()));
+                row.take(&before, burst, &after, options.foreign.unwrap_or_else(|| mode.foreign()));
                 before = after;
             }
         }
@@ -157,7 +175,7 @@ fn pipelined(at: &Surroundings<'_>, scratch: &Scratch, options: &Options) -> Res
             for (server, row) in servers.iter().zip(&mut rows) {
                 let burst = ask(server)?;
                 let after = ask(&echo)?;
-                row.take(&before, burst, &after, options.foreign.unwrap_or(Mode::TwoCores.foreign()));
+                row.take(&before, burst, &after, options.foreign.unwrap_or_else(|| Mode::TwoCores.foreign()));
                 before = after;
             }
         }

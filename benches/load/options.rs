@@ -68,9 +68,9 @@ pub(crate) struct Options {
     pub(crate) services: usize,
     /// Whether other servers that are installed are measured, too.
     pub(crate) peers: bool,
-    /// A CoreDNS binary, and the API server that it reads (`FERRODNS_COREDNS`, `FERRODNS_API`).
+    /// A CoreDNS binary (`FERRODNS_COREDNS`).
     pub(crate) coredns: Option<String>,
-    /// See above.
+    /// The API server that it reads; known when it is started.
     pub(crate) api: Option<String>,
     /// What this process is to be instead.
     pub(crate) yardstick: Option<String>,
@@ -88,7 +88,7 @@ impl Options {
             services: 10_000,
             peers: true,
             coredns: std::env::var("FERRODNS_COREDNS").ok(),
-            api: std::env::var("FERRODNS_API").ok(),
+            api: None,
             yardstick: None,
         };
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");

@@ -303,21 +303,19 @@ impl Connection {
             return Fate::Open;
         }
         output.truncate(start);
-        let under_way = server.begin();
         let mut work = pin!(server.answer(request));
         let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         let answered = match first {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
+                let _under_way = server.begin();
                 if self.flush(output).await == Fate::Closed {
                     return Fate::Closed;
                 }
                 work.await
             }
         };
-        let fate = self.reply(&server, answered, output, spare).await;
-        drop(under_way);
-        fate
+        self.reply(&server, answered, output, spare).await
     }
 
     /// Puts a reply behind those that wait to be sent.

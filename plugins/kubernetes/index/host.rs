@@ -28,6 +28,41 @@ pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
+/// Every number of an IPv4 address as text, with dashes behind it, and how many digits it has.
+const DASHED: [([u8; 4], u8); 256] = {
+    let mut table = [([b'-'; 4], 1); 256];
+    let mut number: usize = 0;
+    let mut digits = *b"000";
+    while number < 256 {
+        let skipped = if number < 10 {
+            2
+        } else if number < 100 {
+            1
+        } else {
+            0
+        };
+        let mut at = skipped;
+        while at < 3 {
+            table[number].0[at - skipped] = digits[at];
+            at += 1;
+        }
+        table[number].1 = match skipped {
+            0 => 3,
+            1 => 2,
+            _ => 1,
+        };
+        // Counts the digits on, as an odometer does.
+        let mut place = 2;
+        while digits[place] == b'9' {
+            digits[place] = b'0';
+            place -= 1;
+        }
+        digits[place] += 1;
+        number += 1;
+    }
+    table
+};
+
 /// Text of at most 64 octets, as a label's is; longer text is cut.
 pub(crate) struct LabelText {
     /// The octets, the first of them unused so that a length can stand there.
@@ -64,17 +99,16 @@ impl LabelText {
 
     /// Appends an IPv4 address, a dash between its numbers.
     fn push_dashed(&mut self, address: Ipv4Addr) {
-        let mut text = [b'-'; 16];
+        let mut text = [0; 16];
         let mut at = 0;
         for octet in address.octets() {
-            let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-            for digit in digits.into_iter().skip(usize::from(octet < 10) + usize::from(octet < 100)) {
-                text[at % 16] = digit;
-                at += 1;
+            let (digits, count) = DASHED[usize::from(octet)];
+            if let Some(room) = text.get_mut(at..at + 4) {
+                room.copy_from_slice(&digits);
             }
-            // The dash behind; that of the last number is not taken.
-            at += 1;
+            at += usize::from(count) + 1;
         }
+        // The dash behind the last number is not taken.
         self.push(text.get(..at - 1).unwrap_or_default());
     }
 
@@ -189,4 +223,20 @@ impl fmt::Write for Expect<'_> {
 fn is_canonical(address: Ipv6Addr, text: &str) -> bool {
     let mut expect = Expect(text.as_bytes());
     address.to_ipv4_mapped().is_none() && write!(expect, "{address}").is_ok() && expect.0.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_ipv4_addresses_are_their_text_with_dashes() {
+        for number in 0..=u8::MAX {
+            for address in [[number, 1, 10, 200], [9, number, 0, 99], [100, 255, number, 0], [1, 2, 3, number]] {
+                let address = Ipv4Addr::from(address);
+                let label = Host::V4(address).label();
+                assert_eq!(label.as_bytes(), address.to_string().replace('.', "-").as_bytes());
+            }
+        }
+    }
 }
