@@ -57,7 +57,7 @@ fn count(work: &Work, keeps: bool) -> Result<u64, Failure> {
         .args(["--run", work.name])
         .output()?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let collected = text.lines().find_map(|line| line.split_once("Collected : ")).ok_or(text.clone())?;
+    let collected = text.lines().find_map(|line| line.split_once("Collected : ")).ok_or_else(|| text.to_string())?;
     let sum: u64 = collected.1.trim().parse()?;
     Ok(sum / u64::try_from(QUERIES)?)
 }
