@@ -317,6 +317,18 @@ fn copy_record(message: &[u8], at: usize, name: &mut Name, out: &mut Vec<u8>) ->
     Ok(end)
 }
 
+/// Rdata that stands alone, checked for the shape of its type.
+///
+/// # Errors
+/// When it has another shape.
+pub fn read_rdata(rtype: Type, rdata: &[u8]) -> Result<Vec<u8>, WireError> {
+    let mut out = Vec::with_capacity(rdata.len());
+    if !rdata.is_empty() {
+        copy_rdata(rdata, (0, rdata.len()), rtype, &mut out)?;
+    }
+    Ok(out)
+}
+
 /// Copies rdata between the two offsets of a message, names written out.
 fn copy_rdata(message: &[u8], (mut at, end): (usize, usize), rtype: Type, out: &mut Vec<u8>) -> Result<(), WireError> {
     let mut name = Name::root();

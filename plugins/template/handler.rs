@@ -2,8 +2,8 @@
 
 use super::gotemplate::{Data, Root, Template};
 use super::metrics::{Matched, TemplateMetrics};
+use super::record::read;
 use crate::view::expression::{Program, QueryEnvironment, Value};
-use crate::zonefile::{Reader, Record};
 use plugin_api::edns::DO;
 use plugin_api::{
     Class, Edns, Error, Fallthrough, Message, Name, Next, Outcome, OwnedRecord, Rcode, Reply, ReplyBuilder, Request,
@@ -142,13 +142,6 @@ impl Handler {
         }
         Ok(records)
     }
-}
-
-/// The first record of a text, as one of a zone file.
-fn read(text: &str, section: Section) -> Result<OwnedRecord, String> {
-    let record = Reader::record(text).map_err(|error| error.to_string())?;
-    let Record { owner, rtype, class, ttl, rdata } = record.ok_or("dns: no record")?;
-    Ok(OwnedRecord { section, owner, rtype, class, ttl, rdata })
 }
 
 /// The reply with what CNAME records in the answer lead to, behind each.

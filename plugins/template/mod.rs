@@ -5,6 +5,7 @@
 mod gotemplate;
 mod handler;
 mod metrics;
+mod record;
 mod setup;
 #[cfg(test)]
 mod tests;

@@ -53,8 +53,11 @@ pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
         let digits: Vec<u8> = rest.clone().take(2).take_while(u8::is_ascii_digit).collect();
         match digits.as_slice() {
             [second, third] if first.is_ascii_digit() => {
-                let value = u16::from(first - b'0') * 100 + u16::from(second - b'0') * 10 + u16::from(third - b'0');
-                out.push(u8::try_from(value).ok()?);
+                // Beyond 255 miekg/dns counts on from 0.
+                let number = |digit: u8| digit - b'0';
+                let value =
+                    number(first).wrapping_mul(100).wrapping_add(number(*second) * 10).wrapping_add(number(*third));
+                out.push(value);
                 rest.nth(1);
             }
             _ => out.push(first),

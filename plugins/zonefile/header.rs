@@ -10,6 +10,8 @@ pub(super) struct Header {
     pub(super) ttl: Option<u32>,
     /// The class; IN if none is written.
     pub(super) class: Class,
+    /// The class is written.
+    pub(super) has_class: bool,
     /// The type.
     pub(super) rtype: Type,
     /// How many words it took.
@@ -29,7 +31,8 @@ pub(super) fn read(words: &[Word]) -> Result<Header, (&'static str, usize)> {
     for (index, word) in words.iter().enumerate() {
         match meaning(word) {
             Meaning::Type(rtype) => {
-                return Ok(Header { ttl: lifetime, class: class.unwrap_or(Class::IN), rtype, words: index + 1 });
+                let (has_class, class) = (class.is_some(), class.unwrap_or(Class::IN));
+                return Ok(Header { ttl: lifetime, class, has_class, rtype, words: index + 1 });
             }
             Meaning::Class(found) if class.is_none() => class = Some(found),
             Meaning::Other if lifetime.is_none() => lifetime = Some(ttl(&word.text).ok_or(("not a TTL", index))?),

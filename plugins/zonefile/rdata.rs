@@ -4,7 +4,7 @@ use super::fields::{self, algorithm, base64, hexadecimal, ipv4, ipv6, moment, na
 use super::header;
 use super::lexer::Word;
 use super::{location, service};
-use plugin_api::{Name, Type};
+use plugin_api::{Name, Type, wire};
 
 /// What is wrong, and the number of the word at which it was seen; may be one past the last.
 pub(super) type Wrong = (String, usize);
@@ -46,6 +46,10 @@ enum Field {
     Base64(&'static str),
     /// All that is left as a bit map of types.
     Types(&'static str),
+    /// A salt in hexadecimal behind its length, `-` for none.
+    Salt(&'static str),
+    /// A hash of 20 octets in base 32 behind its length.
+    Hashed(&'static str),
     /// Four groups of four hexadecimal digits between colons.
     Groups(&'static str),
     /// Octets in hexadecimal between hyphens, so many.
@@ -84,11 +88,11 @@ fn layout(rtype: Type) -> Option<&'static [Field]> {
         Type::NAPTR => {
             &[U16("Order"), U16("Preference"), Text("Flags"), Text("Service"), Text("Regexp"), Name("Replacement")]
         }
-        Type::TXT | Type::SPF | Type::AVC | Type::RESINFO | Type::ISDN => &[Texts("Txt")],
+        Type::TXT | Type::SPF | Type::AVC | Type::RESINFO => &[Texts("Txt")],
         Type::NINFO => &[Texts("ZSData")],
         Type::GPOS => &[Text("Longitude"), Text("Latitude"), Text("Altitude")],
         Type::X25 => &[Text("PSDNAddress")],
-        Type::UINFO => &[Bare("Uinfo")],
+        Type::UINFO => &[Text("Uinfo")],
         Type::UID => &[U32("Uid")],
         Type::GID => &[U32("Gid")],
         Type::CAA => &[U8("Flag"), Text("Tag"), Bare("Value")],
@@ -99,7 +103,9 @@ fn layout(rtype: Type) -> Option<&'static [Field]> {
 
 /// The fields of types that hold keys, digests and signatures, and of identifiers.
 fn cryptographic(rtype: Type) -> Option<&'static [Field]> {
-    use Field::{Algorithm, Base64, Certificate, Groups, Hex, Hyphens, Moment, Name, Types, U8, U16, U32, V4};
+    use Field::{
+        Algorithm, Base64, Certificate, Groups, Hashed, Hex, Hyphens, Moment, Name, Salt, Types, U8, U16, U32, V4,
+    };
     Some(match rtype {
         Type::DS | Type::DLV | Type::CDS | Type::TA => {
             &[U16("KeyTag"), Algorithm("Algorithm"), U8("DigestType"), Hex("Digest")]
@@ -118,7 +124,11 @@ fn cryptographic(rtype: Type) -> Option<&'static [Field]> {
             Name("SignerName"),
             Base64("Signature"),
         ],
-        Type::NSEC => &[Name("NextDomain"), Types("TypeBitMap")],
+        Type::NSEC | Type::NXT => &[Name("NextDomain"), Types("TypeBitMap")],
+        Type::NSEC3 => {
+            &[U8("Hash"), U8("Flags"), U16("Iterations"), Salt("Salt"), Hashed("NextDomain"), Types("TypeBitMap")]
+        }
+        Type::NSEC3PARAM => &[U8("Hash"), U8("Flags"), U16("Iterations"), Salt("Salt")],
         Type::CSYNC => &[U32("serial"), U16("flags"), Types("TypeBitMap")],
         Type::TLSA | Type::SMIMEA => &[U8("Usage"), U8("Selector"), U8("MatchingType"), Hex("Certificate")],
         Type::SSHFP => &[U8("Algorithm"), U8("Type"), Hex("Fingerprint")],
@@ -144,9 +154,10 @@ pub(super) fn read(rtype: Type, words: &[Word], origin: &Name) -> Result<Vec<u8>
     let mut out = Vec::new();
     if words.first().is_some_and(|word| word.text == "\\#" && !word.is_quoted) {
         unknown(words, &mut out)?;
-        return Ok(out);
+        return wire::read_rdata(rtype, &out).map_err(|_| ("bad RFC3597 Rdata".to_owned(), 1));
     }
     match rtype {
+        Type::ISDN => isdn(words, &mut out).ok_or_else(|| ("bad ISDN Fields".to_owned(), 0))?,
         Type::HINFO => hinfo(words, &mut out).ok_or_else(|| ("bad HINFO Fields".to_owned(), 0))?,
         Type::LOC => location::read(words, &mut out)?,
         Type::SVCB | Type::HTTPS => service::read(words, origin, &mut out)?,
@@ -191,7 +202,7 @@ fn take(field: Field, words: &[Word], origin: &Name, out: &mut Vec<u8>) -> Resul
         Hex(label) | Base64(label) => {
             let text: String = words.iter().map(|word| word.text.as_str()).collect();
             let octets = if matches!(field, Hex(_)) { hexadecimal(&text) } else { base64(&text) };
-            out.extend(octets.filter(|_| !words.is_empty()).ok_or(label)?);
+            out.extend(octets.ok_or(label)?);
             return Ok(words.len());
         }
         Types(label) => return types(words, out).ok_or(label).map(|()| words.len()),
@@ -218,6 +229,8 @@ fn single(field: Field, text: &str, origin: &Name, out: &mut Vec<u8>) -> Result<
         Field::Algorithm(label) => (algorithm(text).map(|number| vec![number]), label),
         Field::V4(label) => (ipv4(text).map(Vec::from), label),
         Field::V6(label) => (ipv6(text).map(Vec::from), label),
+        Field::Salt(label) => (salt(text), label),
+        Field::Hashed(label) => (hashed(text), label),
         Field::Groups(label) => (groups(text), label),
         Field::Hyphens(label, count) => (hyphens(text, count), label),
         Field::Text(label) => return fields::push_string(text, out).ok_or(label),
@@ -248,6 +261,34 @@ fn hinfo(words: &[Word], out: &mut Vec<u8>) -> Option<()> {
     let (first, rest) = texts.split_first()?;
     fields::push_string(first, out)?;
     fields::push_string(&rest.join(" "), out)
+}
+
+/// Address and subaddress (RFC 1183 §3.2); miekg/dns writes the second even if there is none.
+fn isdn(words: &[Word], out: &mut Vec<u8>) -> Option<()> {
+    let (first, rest) = words.split_first()?;
+    fields::push_string(&first.text, out)?;
+    match rest {
+        [] => fields::push_string("", out),
+        _ => rest.iter().try_for_each(|word| fields::push_string(&word.text, out)),
+    }
+}
+
+/// The salt of a hash (RFC 5155 §3.3).
+fn salt(text: &str) -> Option<Vec<u8>> {
+    let salt = if text == "-" { Vec::new() } else { hexadecimal(text).filter(|salt| !salt.is_empty())? };
+    Some([vec![u8::try_from(salt.len()).ok()?], salt].concat())
+}
+
+/// A hashed owner: 32 digits of base 32 with the extended hexadecimal alphabet (RFC 5155 §3.3, RFC 4648 §7).
+fn hashed(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u64>> = text.chars().map(|letter| letter.to_digit(32).map(u64::from)).collect();
+    let digits = digits.filter(|digits| digits.len() == 32)?;
+    let mut out = vec![20];
+    for group in digits.chunks(8) {
+        let bits = group.iter().fold(0, |bits, digit| bits << 5 | digit);
+        out.extend_from_slice(bits.to_be_bytes().get(3..)?);
+    }
+    Some(out)
 }
 
 /// A bit map of types (RFC 4034 §4.1.2).

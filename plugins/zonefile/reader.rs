@@ -2,7 +2,7 @@
 
 use super::lexer::{Entry, Lexer, Unbalanced, Word};
 use super::{ParseError, Record, fields, generate, header, rdata};
-use plugin_api::{Name, Type};
+use plugin_api::Name;
 use std::path::{Path, PathBuf};
 
 /// Deepest nesting of `$INCLUDE` (miekg/dns: maxIncludeDepth).
@@ -47,30 +47,27 @@ struct Frame {
 pub(crate) struct Reader {
     /// The file, and the files it includes, innermost last.
     frames: Vec<Frame>,
+    /// `$INCLUDE` and `$GENERATE` are errors.
+    is_closed: bool,
     is_over: bool,
-    /// Whether one record is wanted, and nothing that makes more than one.
-    is_single: bool,
 }
 
 impl Reader {
     /// Begins to read a text. `file` is named in errors, and `$INCLUDE` is relative to its folder.
     pub(crate) fn new(text: String, origin: Name, file: &Path) -> Self {
-        Self::with_ttl(text, origin, file, None)
-    }
-
-    /// The same with a TTL in seconds for records that write none.
-    fn with_ttl(text: String, origin: Name, file: &Path, ttl: Option<DefaultTtl>) -> Self {
-        let owner = Name::root();
-        let frame = Frame { lexer: Lexer::new(text), file: file.into(), origin, ttl, owner, is_generated: false };
-        Self { frames: vec![frame], is_over: false, is_single: false }
+        let (lexer, owner) = (Lexer::new(text), Name::root());
+        let frame = Frame { lexer, file: file.into(), origin, ttl: None, owner, is_generated: false };
+        Self { frames: vec![frame], is_closed: false, is_over: false }
     }
 
     /// The first record of a text, with origin `.` and TTL 3600 unless it says so; none if there is none. The text may come
     /// from a query, so it names no file and generates nothing.
     pub(crate) fn record(text: &str) -> Result<Option<Record>, ParseError> {
-        let ttl = DefaultTtl { seconds: 3600, is_directive: false };
-        let mut reader = Self::with_ttl(format!("{text}\n"), Name::root(), Path::new(""), Some(ttl));
-        reader.is_single = true;
+        let mut reader = Self::new(format!("{text}\n"), Name::root(), Path::new(""));
+        reader.is_closed = true;
+        for frame in &mut reader.frames {
+            frame.ttl = Some(DefaultTtl { seconds: 3600, is_directive: false });
+        }
         reader.next().transpose()
     }
 
@@ -85,8 +82,8 @@ impl Reader {
             let directive = entry.words.first().filter(|word| !entry.is_indented && !word.is_quoted);
             let directive = directive.map(|word| word.text.to_uppercase()).unwrap_or_default();
             match directive.as_str() {
-                "$INCLUDE" | "$GENERATE" if self.is_single => {
-                    return Err(frame.error_at(&entry, 0, format!("{directive} directive not allowed")));
+                "$GENERATE" if self.is_closed => {
+                    return Err(frame.error_at(&entry, 0, "$GENERATE directive not allowed"));
                 }
                 "$TTL" => frame.set_ttl(&entry)?,
                 "$ORIGIN" => frame.set_origin(&entry)?,
@@ -117,6 +114,9 @@ impl Reader {
             }
             None => frame.origin.clone(),
         };
+        if self.is_closed {
+            return Err(frame.error(word, "$INCLUDE directive not allowed"));
+        }
         if depth > MAX_DEPTH {
             return Err(frame.error(word, "too deeply nested $INCLUDE"));
         }
@@ -251,20 +251,16 @@ impl Frame {
                 seconds
             }
             (None, Some(default)) => default.seconds,
-            (None, None) if entry.is_indented => 0,
+            // miekg/dns misses a TTL only where the type follows the owner.
+            (None, None) if entry.is_indented || header.has_class => 0,
             (None, None) => return Err(self.error_at(entry, at - 1, "missing TTL with no previous value")),
         };
         let values = entry.words.get(at..).unwrap_or_default();
         if values.is_empty() {
             return Err(self.at_end(entry, "unexpected newline"));
         }
-        let rdata = if header.rtype == Type::NSEC3 || header.rtype == Type::NSEC3PARAM {
-            // No user of this reader takes zones with NSEC3: what is in these records does not matter.
-            Vec::new()
-        } else {
-            rdata::read(header.rtype, values, &self.origin)
-                .map_err(|(text, index)| self.error_at(entry, at + index, text))?
-        };
+        let rdata = rdata::read(header.rtype, values, &self.origin)
+            .map_err(|(text, index)| self.error_at(entry, at + index, text))?;
         Ok(Record { owner: self.owner.clone(), rtype: header.rtype, class: header.class, ttl, rdata })
     }
 }

@@ -40,6 +40,20 @@ fn owners_ttls_and_classes_are_carried_on() {
 }
 
 #[test]
+fn a_ttl_is_missing_only_where_the_type_follows_the_owner() {
+    let text = "a IN A 192.0.2.1\nb CH TXT x\nc 300 A 192.0.2.2\nd A 192.0.2.3\n";
+    assert_eq!(
+        show(text),
+        [
+            "a.example.org. 0 IN A c0000201",
+            "b.example.org. 0 CH TXT 0178",
+            "c.example.org. 300 IN A c0000202",
+            "d.example.org. 300 IN A c0000203",
+        ]
+    );
+}
+
+#[test]
 fn words_cross_lines_and_hold_anything_in_quotation_marks() {
     let text = "a 1 TXT ( \"one;\"\n  \"two words\" ) ; end\nb\\.c 1 TXT \"a\\\"\\065\" \"\"\nd 1 TXT \"x\"\"y\"\n";
     assert_eq!(
@@ -70,6 +84,14 @@ fn rdata_of_every_kind() {
         ("HINFO \"a b\"", "01610162"),
         ("TYPE65400 \\# 3 abcd ef", "abcdef"),
         ("A \\# 4 c0000201", "c0000201"),
+        ("ISDN 1", "013100"),
+        ("UINFO foo", "03666f6f"),
+        ("TXT \\300", "012c"),
+        (
+            "NSEC3 1 0 2 aabb 00000000000000000000000000000vv1 A",
+            "0100000202aabb140000000000000000000000000000000000007fe1000140",
+        ),
+        ("NSEC3PARAM 1 0 2 -", "0100000200"),
         ("RRSIG A 13 2 1 19700101000100 60 7 . AAAA", "00010d02000000010000003c0000003c000700000000"),
     ] {
         let shown = show(&format!("a 1 {text}\n"));
