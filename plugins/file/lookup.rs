@@ -45,7 +45,7 @@ pub(super) enum Answer {
 pub(super) fn locate(zone: &Zone, name: &[u8], for_parent: bool) -> Place {
     let labels = Labels::of(name);
     let mut left = labels.count.saturating_sub(Labels::of(zone.origin.as_wire()).count);
-    let mut node = zone.apex_node;
+    let (mut node, mut parent) = (zone.apex_node, None);
     loop {
         let has_records = zone.has_records(node);
         if has_records && left > 0 && zone.rrset(node, Type::DNAME).is_some() {
@@ -54,13 +54,19 @@ pub(super) fn locate(zone: &Zone, name: &[u8], for_parent: bool) -> Place {
         if has_records && !(for_parent && left == 0) && zone.rrset(node, Type::NS).is_some() {
             return Place::Referral(node);
         }
+        if left == 0 && has_records {
+            return Place::Exact(node);
+        }
         if left == 0 {
-            let has_below = node == zone.apex_node || zone.node(node).is_some_and(|node| node.has_children);
-            return if has_records { Place::Exact(node) } else { Place::Nothing { has_below } };
+            // Against RFC 4592 §2.2.2 CoreDNS gives an empty non-terminal the records of the wildcard beside it.
+            let beside = parent.and_then(|parent| zone.child(parent, ASTERISK));
+            // An apex with SOA and NS alone is no name to CoreDNS: NXDOMAIN, unless there are names below.
+            let has_below = zone.node(node).is_some_and(|node| node.has_children);
+            return beside.map_or(Place::Nothing { has_below }, Place::Wildcard);
         }
         left -= 1;
         match zone.child(node, labels.get(left)) {
-            Some(child) => node = child,
+            Some(child) => (node, parent) = (child, Some(node)),
             None => {
                 return zone.child(node, ASTERISK).map_or(Place::Nothing { has_below: false }, Place::Wildcard);
             }

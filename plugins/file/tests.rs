@@ -23,6 +23,7 @@ out CNAME api.example.com.
 dangle CNAME nothere
 *.wild A 192.0.2.99
 sub.exact.wild A 192.0.2.101
+sub.ent.wild A 192.0.2.102
 *.wcname CNAME www
 a.b.ent A 192.0.2.110
 child NS ns1.child
@@ -124,12 +125,25 @@ fn names_that_are_not_there() {
 }
 
 #[test]
+fn an_apex_alone_is_no_name() {
+    for (more, expected) in
+        [("", "NXDOMAIN"), ("@ NS a.\n", "NXDOMAIN"), ("a A 192.0.2.1\n", "NOERROR"), ("@ TXT x\n", "NOERROR")]
+    {
+        let file = ZoneFile::new(&format!("@ 300 SOA a b 1 2 3 4 5\n{more}"));
+        let reply = Trial::new(&file.directive()).ask("zone.test A");
+        assert!(reply.starts_with(&format!("{expected} qr aa rd; authority: {SOA}")), "{more}: {reply}");
+    }
+}
+
+#[test]
 fn wildcards_stand_for_names_below_the_closest_encloser() {
     let www = "www.zone.test. 60 IN A 192.0.2.80, www.zone.test. 300 IN A 192.0.2.81";
     check(&[
         ("y.X.wild.zone.test A", format!("NOERROR qr aa rd; answer: y.x.wild.zone.test. 300 IN A 192.0.2.99{NS}")),
         ("x.wild.zone.test TXT", format!("NOERROR qr aa rd; authority: {SOA}")),
         ("x.exact.wild.zone.test A", format!("NXDOMAIN qr aa rd; authority: {SOA}")),
+        ("ent.wild.zone.test A", format!("NOERROR qr aa rd; answer: ent.wild.zone.test. 300 IN A 192.0.2.99{NS}")),
+        ("x.ent.wild.zone.test A", format!("NXDOMAIN qr aa rd; authority: {SOA}")),
         (
             "x.wcname.zone.test A",
             format!("NOERROR qr aa rd; answer: x.wcname.zone.test. 300 IN CNAME www.zone.test., {www}{NS}"),
