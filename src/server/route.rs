@@ -73,7 +73,10 @@ impl Router {
     /// The block for the root zone.
     fn root(&self, request: &Request) -> Option<&Block> {
         let blocks = self.zones.get(&[0_u8][..])?;
-        blocks.iter().find(|block| !block.chain.is_empty() && block.admits(request)).map(|block| &**block)
+        let mut admitted = blocks.iter().filter(|block| !block.chain.is_empty() && block.admits(request));
+        // Of several matches for a DS query the last counts, here as above.
+        let is_own_parent = request.qtype() == Type::DS && request.question().lower().is_root();
+        if is_own_parent { admitted.last() } else { admitted.next() }.map(|block| &**block)
     }
 }
 

@@ -14,13 +14,19 @@ fn some() -> Arc<Block> {
 
 /// The zone of the block that serves a query.
 fn check(zones: &[(&str, Arc<Block>)], name: &str, qtype: Type) -> Option<String> {
+    let (zone, _) = zones.get(place(zones, name, qtype)?)?;
+    Some((*zone).to_owned())
+}
+
+/// The place of the block that serves a query.
+fn place(zones: &[(&str, Arc<Block>)], name: &str, qtype: Type) -> Option<usize> {
     let mut router = Router::default();
     for (zone, block) in zones {
         router.add(&Zone::from_text(zone).unwrap(), Arc::clone(block));
     }
     let request = Request::parse(&query(1, name, qtype, None), origin(Transport::Udp)).unwrap();
     let found = router.find(&request)?;
-    zones.iter().find(|(_, block)| std::ptr::eq(&raw const **block, found)).map(|(zone, _)| (*zone).to_owned())
+    zones.iter().position(|(_, block)| std::ptr::eq(&raw const **block, found))
 }
 
 #[test]
@@ -90,4 +96,7 @@ fn views_are_tried_in_order_and_then_shorter_zones() {
     assert_eq!(found(Type::A), 0);
     assert_eq!(found(Type::TXT), 1);
     assert_eq!(found(Type::AAAA), 2);
+    let roots = [(".", viewed(Type::DS)), (".", viewed(Type::A)), (".", some())];
+    assert_eq!(place(&roots, ".", Type::DS), Some(2), "of several the last counts");
+    assert_eq!(place(&roots, "x.test", Type::DS), Some(0));
 }
