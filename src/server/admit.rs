@@ -80,6 +80,9 @@ fn options_decode(edns: &Edns) -> bool {
             (9, _) => data.is_empty() || data.len() >= 4,
             (11, _) => matches!(data.len(), 0 | 2),
             (15, _) => data.len() >= 2,
+            // The domain of a reporting agent (RFC 9567 §6.1).
+            (18, _) => Name::read(data, 0).is_ok(),
+            (19, _) => data.len() >= 2,
             _ => true,
         })
 }

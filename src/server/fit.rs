@@ -148,12 +148,18 @@ impl<'a> Opt<'a> {
         })
     }
 
+    /// The options that are written.
+    fn written(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let shown = |(option, data)| (option, if self.only.is_some() { echo(option, data) } else { data });
+        self.options.options().filter(|(option, _)| self.takes(*option)).map(shown)
+    }
+
     /// Octets of its options.
     fn options_len(&self) -> usize {
         if self.only.is_none() || self.options.options.is_empty() {
             return self.options.options.len();
         }
-        self.options.options().filter(|(code, _)| self.takes(*code)).map(|(_, data)| 4 + data.len()).sum()
+        self.written().map(|(_, data)| 4 + data.len()).sum()
     }
 
     /// Octets of the whole record.
@@ -172,11 +178,20 @@ impl<'a> Opt<'a> {
         if length == 0 {
             return;
         }
-        for (code, data) in self.options.options().filter(|(code, _)| self.takes(*code)) {
+        for (code, data) in self.written() {
             out.extend_from_slice(&code.to_be_bytes());
             out.extend_from_slice(&u16::try_from(data.len()).unwrap_or(0).to_be_bytes());
             out.extend_from_slice(data);
         }
+    }
+}
+
+/// What is left of an option that miekg/dns has read and writes again: four octets of EXPIRE, no KEEPALIVE of 0.
+fn echo(option: u16, data: &[u8]) -> &[u8] {
+    match (option, data) {
+        (code::EXPIRE, _) => data.get(..4).unwrap_or(data),
+        (code::KEEPALIVE, [0, 0]) => &[],
+        _ => data,
     }
 }
 

@@ -155,6 +155,21 @@ fn own_options_are_echoed_by_a_list() {
 }
 
 #[test]
+fn options_are_echoed_as_they_were_understood() {
+    for (options, expected) in [
+        ("0009000501020304ff", "0009000401020304"),
+        ("00090000", "00090000"),
+        ("000b00020000", "000b0000"),
+        ("000b00020001", "000b00020001"),
+    ] {
+        let message = query(7, "www.test", Type::A, Some((1232, &octets(options))));
+        let request = Request::parse(&message, origin(Transport::Udp)).unwrap();
+        let reply = Message::read(&sent(&ReplyBuilder::new(&request).finish(), &request)).unwrap();
+        assert_eq!(reply.edns.unwrap().options, octets(expected), "{options}");
+    }
+}
+
+#[test]
 fn edns_of_the_reply_is_kept_under_the_clients_terms() {
     let mut message = ReplyBuilder::new(&request("www.test", Type::A, Transport::Udp, None)).finish();
     let mut edns = Edns { payload: 4096, flags: 0x80ff, version: 0, ..Edns::default() };
