@@ -48,12 +48,12 @@ pub struct ReplyBuilder {
 }
 
 impl ReplyBuilder {
-    /// A reply without records: id, opcode and RD of the query, CD for opcode QUERY, its question in its letters.
+    /// A reply without records: id and opcode of the query, RD and CD for opcode QUERY, its question in its letters.
     /// (miekg/dns: Msg.SetReply)
     #[must_use]
     pub fn new(request: &Request) -> Self {
         let mut octets = request.take_buffer();
-        let copied = if request.opcode() == Opcode::QUERY { flag::RD | flag::CD } else { flag::RD };
+        let copied = if request.opcode() == Opcode::QUERY { flag::RD | flag::CD } else { 0 };
         let head = flag::QR | request.opcode().0 << 11 | request.flags() & copied;
         let ([i1, i2], [h1, h2]) = (request.id().to_be_bytes(), head.to_be_bytes());
         octets.extend_from_slice(&[i1, i2, h1, h2, 0, 1, 0, 0, 0, 0, 0, 0]);

@@ -4,7 +4,10 @@ use std::fmt;
 
 /// Declares a newtype over `u16` with named constants and its mnemonics.
 macro_rules! numbers {
-    ($(#[$meta:meta])* $name:ident, $fallback:literal, { $($constant:ident = $value:literal $text:literal),* $(,)? }) => {
+    (
+        $(#[$meta:meta])* $name:ident, $fallback:literal, { $($constant:ident = $value:literal $text:literal),* $(,)? }
+        $(, by_number: $ambiguous:literal)?
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub u16);
@@ -28,6 +31,7 @@ macro_rules! numbers {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.mnemonic() {
+                    $(Some(_) if self.0 == $ambiguous => write!(f, concat!($fallback, $ambiguous)),)?
                     Some(text) => f.write_str(text),
                     None => write!(f, concat!($fallback, "{}"), self.0),
                 }
@@ -62,16 +66,16 @@ numbers! {
 }
 
 numbers! {
-    /// A class (RFC 1035 §3.2.4).
-    Class, "CLASS", { IN = 1 "IN", CS = 2 "CS", CH = 3 "CH", HS = 4 "HS", NONE = 254 "NONE", ANY = 255 "ANY" }
+    /// A class (RFC 1035 §3.2.4). ANY, which is also a type, is shown by its number, as miekg/dns does.
+    Class, "CLASS", { IN = 1 "IN", CS = 2 "CS", CH = 3 "CH", HS = 4 "HS", NONE = 254 "NONE", ANY = 255 "ANY" }, by_number: 255
 }
 
 numbers! {
-    /// A response code, with the upper bits of an OPT record (RFC 1035 §4.1.1, RFC 6895 §2.3).
+    /// A response code, with the upper bits of an OPT record (RFC 1035 §4.1.1, RFC 6895 §2.3). 16 has two names.
     Rcode, "RCODE", {
         NOERROR = 0 "NOERROR", FORMERR = 1 "FORMERR", SERVFAIL = 2 "SERVFAIL", NXDOMAIN = 3 "NXDOMAIN", NOTIMP = 4 "NOTIMP",
         REFUSED = 5 "REFUSED", YXDOMAIN = 6 "YXDOMAIN", YXRRSET = 7 "YXRRSET", NXRRSET = 8 "NXRRSET", NOTAUTH = 9 "NOTAUTH",
-        NOTZONE = 10 "NOTZONE", DSOTYPENI = 11 "DSOTYPENI", BADVERS = 16 "BADVERS", BADKEY = 17 "BADKEY", BADTIME = 18 "BADTIME",
+        NOTZONE = 10 "NOTZONE", DSOTYPENI = 11 "DSOTYPENI", BADVERS = 16 "BADSIG", BADKEY = 17 "BADKEY", BADTIME = 18 "BADTIME",
         BADMODE = 19 "BADMODE", BADNAME = 20 "BADNAME", BADALG = 21 "BADALG", BADTRUNC = 22 "BADTRUNC", BADCOOKIE = 23 "BADCOOKIE",
     }
 }

@@ -209,7 +209,7 @@ fn rcode(text: &str) -> Option<Rcode> {
     }
     match text.to_uppercase().as_str() {
         "NOTIMPL" => Some(Rcode::NOTIMP),
-        "BADSIG" => Some(Rcode::BADVERS),
+        "BADVERS" => Some(Rcode::BADVERS),
         word => Rcode::from_mnemonic(word),
     }
 }
