@@ -1,6 +1,7 @@
 //! What comes out of the chain: a response or an error, now or later.
 
 use crate::message::Message;
+use crate::request::Question;
 use crate::rr::Rcode;
 use std::future::Future;
 use std::pin::Pin;
@@ -48,6 +49,8 @@ pub struct Error {
     pub rcode: Rcode,
     /// A reply that was made all the same and is sent instead of an empty one.
     pub message: Option<Box<Message>>,
+    /// What was asked when it happened, if that is not what the client asked (plugin `rewrite`).
+    pub question: Option<Box<Question>>,
     /// The text, with the plugin's prefix where CoreDNS has one.
     text: String,
 }
@@ -56,7 +59,7 @@ impl Error {
     /// An error that becomes SERVFAIL, with the text that `errors` logs.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { rcode: Rcode::SERVFAIL, message: None, text: text.into() }
+        Self { rcode: Rcode::SERVFAIL, message: None, question: None, text: text.into() }
     }
 
     /// The same with another rcode.

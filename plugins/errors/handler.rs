@@ -30,7 +30,7 @@ impl Errors {
     fn report(&self, request: &Request, error: &Error) {
         let text = error.to_string();
         let Some(level) = self.patterns.level_of(&text) else { return };
-        let question = request.question();
+        let question = error.question.as_deref().unwrap_or_else(|| request.question());
         level.log(&format!("{} {} {}: {text}", error.rcode.0, question.lower(), question.qtype()));
     }
 }

@@ -22,6 +22,20 @@ fn logs_rcode_name_type_and_error() {
 }
 
 #[test]
+fn names_what_was_asked_behind_a_rewrite() {
+    for (rule, expected) in [
+        ("rewrite name a.test b.test", "0 b.test. A"),
+        ("rewrite continue name a.test b.test", "0 b.test. A"),
+        ("rewrite name c.test b.test", "2 a.test. A"),
+        ("rewrite type A TXT", "0 a.test. TXT"),
+        ("rewrite continue type A TXT", "2 a.test. TXT"),
+    ] {
+        let line = format!("[ERROR] plugin/errors: {expected}: dial tcp: refused");
+        assert_eq!(lines(&format!("errors\n{rule}"), &["a.test A"]), [line], "{rule}");
+    }
+}
+
+#[test]
 fn passes_the_error_on() {
     assert_eq!(failing("errors").ask("a.test A"), "error SERVFAIL: dial tcp: refused");
     assert_eq!(Trial::new("errors").ask("a.test A"), "error SERVFAIL: plugin/errors: no next plugin found");

@@ -21,14 +21,15 @@ impl Handler for Rewrite {
 
     fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
         let mut draft = Draft::new(request);
-        let mut is_matched = false;
+        let (mut is_matched, mut is_stopped) = (false, false);
         for rule in &self.rules {
             match rule.action.apply(&mut draft) {
                 Ok(false) => continue,
                 Ok(true) => is_matched = true,
                 Err(error) => return Reply::now(Err(error)),
             }
-            if rule.is_last {
+            is_stopped = rule.is_last;
+            if is_stopped {
                 break;
             }
         }
@@ -36,7 +37,8 @@ impl Handler for Rewrite {
         if !is_matched && changed.is_none() {
             return next.run(request);
         }
-        let undo = Undo { reverts, options, echoed: &self.echoed };
+        let writes = is_stopped || !reverts.is_empty();
+        let undo = Undo { reverts, options, echoed: &self.echoed, writes };
         let Some(changed) = changed else {
             return match undo.asks_server() {
                 false => next.run(request).then(move |outcome| undo.outcome(outcome, request, request)),
@@ -52,6 +54,9 @@ struct Undo<'a> {
     reverts: Vec<Revert>,
     options: Vec<OptionUndo>,
     echoed: &'a [u16],
+    /// Replies that nobody has written are written here, and their errors are NOERROR: after a last rule, or with something
+    /// to undo (CoreDNS: serveWithResponseReverter).
+    writes: bool,
 }
 
 impl Undo<'_> {
@@ -65,7 +70,7 @@ impl Undo<'_> {
         if !self.asks_server() {
             return self.outcome(outcome, original, changed);
         }
-        let (mut message, error) = match written(outcome, changed) {
+        let (mut message, error) = match self.written(outcome, changed) {
             Ok(found) => found,
             Err(other) => return self.outcome(other, original, changed),
         };
@@ -83,7 +88,7 @@ impl Undo<'_> {
 
     /// The same without CNAMEs that have to be looked up.
     fn outcome(self, outcome: Outcome, original: &Request, changed: &Request) -> Outcome {
-        match written(outcome, changed) {
+        match self.written(outcome, changed) {
             Ok((mut message, error)) => {
                 self.revert(&mut message);
                 self.complete(&mut message, original, changed);
@@ -98,6 +103,28 @@ impl Undo<'_> {
                 }))))
             }
             Err(other) => other,
+        }
+    }
+
+    /// The reply as a message, written here where nobody has (so that rules see it), with the error that came with it; or
+    /// what has none.
+    fn written(&self, outcome: Outcome, changed: &Request) -> Result<(Message, Option<Error>), Outcome> {
+        match outcome {
+            Ok(Response::Message(message)) => Ok((message, None)),
+            Ok(Response::Unwritten(rcode)) => Ok((empty(changed, rcode), None)),
+            Ok(other) => Err(Ok(other)),
+            Err(mut error) => {
+                let message = error.message.take().map_or_else(
+                    || {
+                        let message = empty(changed, error.rcode);
+                        error.rcode = if self.writes { Rcode::NOERROR } else { error.rcode };
+                        message
+                    },
+                    |message| *message,
+                );
+                error.question.get_or_insert_with(|| Box::new(changed.question().clone()));
+                Ok((message, Some(error)))
+            }
         }
     }
 
@@ -152,21 +179,6 @@ fn revert(reverts: &[Revert], message: &mut Message) {
     undoing.finish(message);
 }
 
-/// The reply as a message, written here where nobody has (so that rules see it), with the error that came with it; or what
-/// has none.
-fn written(outcome: Outcome, changed: &Request) -> Result<(Message, Option<Error>), Outcome> {
-    match outcome {
-        Ok(Response::Message(message)) => Ok((message, None)),
-        Ok(Response::Unwritten(rcode)) => Ok((empty(changed, rcode), None)),
-        Ok(other) => Err(Ok(other)),
-        Err(mut error) => {
-            let message = error.message.take();
-            let message = message.map_or_else(|| empty(changed, error.rcode), |message| *message);
-            Ok((message, Some(error)))
-        }
-    }
-}
-
 /// An empty reply.
 fn empty(request: &Request, rcode: Rcode) -> Message {
     let mut reply = ReplyBuilder::new(request);
@@ -178,9 +190,6 @@ fn empty(request: &Request, rcode: Rcode) -> Message {
 fn rejoin(message: Message, error: Option<Error>) -> Outcome {
     match error {
         None => Ok(Response::Message(message)),
-        Some(mut error) => {
-            error.rcode = message.rcode();
-            Err(error.with_message(message))
-        }
+        Some(error) => Err(error.with_message(message)),
     }
 }
