@@ -187,7 +187,7 @@ impl Reflector {
     /// Watches from the version that is held.
     async fn watch(&mut self) -> Result<(), Failure> {
         if let Some(watched) = self.watched {
-            sleep_until(watched + self.link.timing.backoff(self.short_watches)).await;
+            sleep_until(watched + self.link.timing.rewatch(self.short_watches)).await;
         }
         if self.is_doubtful {
             // A probe that breaks off is no progress: the server counts as away, and is asked in turns.

@@ -35,6 +35,7 @@ fn quick() -> Timing {
         grace: ms(500),
         watch_interval: ms(40),
         short_watch: ms(100),
+        watch_burst: 3,
         away_interval: ms(30),
         refusal_grace: ms(200),
         backoff_max: ms(300),

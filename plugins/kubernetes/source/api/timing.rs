@@ -26,8 +26,11 @@ pub(crate) struct Timing {
     pub(crate) grace: Duration,
     /// Between two starts of watches, so that watches that end at once cannot become a storm.
     pub(crate) watch_interval: Duration,
-    /// A watch that ends sooner is short; each one in a row doubles the wait up to `backoff_max`.
+    /// A watch that ends sooner is short; after `watch_burst` of them in a row each one doubles the wait up to `backoff_max`.
     pub(crate) short_watch: Duration,
+    /// How many short watches in a row may be had at the least distance: a server that is restarted several times in a minute
+    /// is followed without a longer wait.
+    pub(crate) watch_burst: u32,
     /// Between two questions, of all kinds together, to a server that is away: cheap for it, and soon noticed.
     pub(crate) away_interval: Duration,
     /// How long refusals are taken as passing, and asked again every `away_interval`: a server that starts gives 403.
@@ -84,6 +87,7 @@ impl Default for Timing {
             grace: seconds(5),
             watch_interval: seconds(1),
             short_watch: seconds(5),
+            watch_burst: 10,
             away_interval: Duration::from_millis(500),
             refusal_grace: seconds(15),
             backoff_max: seconds(15),
@@ -108,6 +112,11 @@ impl Timing {
     /// Returns the wait before asking a server again that is away: the interval, a fifth more or less.
     pub(super) fn away(&self) -> Duration {
         self.away_interval.mul_f64(self.chance.range(0.8..=1.2))
+    }
+
+    /// Returns the wait between the starts of two watches, after so many short ones in a row.
+    pub(super) fn rewatch(&self, short: u32) -> Duration {
+        self.backoff(short.saturating_sub(self.watch_burst))
     }
 
     /// Returns the wait after the `count`th of refusals or short watches in a row.
@@ -300,5 +309,7 @@ mod tests {
         let wait = |count| timing.backoff(count).as_secs_f64();
         assert!((0.8..=1.0).contains(&wait(1)) && (3.2..=4.0).contains(&wait(3)));
         assert!(wait(40) <= timing.backoff_max.as_secs_f64() && wait(0) <= 1.0);
+        let rewatch = |short| timing.rewatch(short).as_secs_f64();
+        assert!(rewatch(timing.watch_burst) <= 1.0 && (3.2..=4.0).contains(&rewatch(timing.watch_burst + 3)));
     }
 }
