@@ -127,7 +127,10 @@ fn a_failed_reload_changes_nothing() {
                 "plugin/whoami: {file}:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x' ({file}:2:9)"
             )),
         ),
-        ("a.test a.test {\n whoami\n}\n", failed("cannot serve dns://a.test.:0 - it is already defined".to_owned())),
+        (
+            "a.test a.test {\n whoami\n}\n",
+            failed(format!("cannot serve dns://a.test.:0 - it is already defined ({file}:1:1)")),
+        ),
         (
             "a.test {\n bind 203.0.113.7\n whoami\n}\n",
             failed("Listen: listen tcp 203.0.113.7:0: bind: cannot assign requested address".to_owned()),
