@@ -91,25 +91,29 @@ impl LabelText {
 
     /// Appends octets.
     pub(crate) fn push(&mut self, octets: &[u8]) {
-        let room = self.octets.get_mut(self.len + 1..).unwrap_or_default();
-        let count = octets.len().min(room.len());
-        room.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-        self.len += count;
+        let start = self.len + 1;
+        let count = octets.len().min(self.octets.len() - start);
+        if let (Some(room), Some(octets)) = (self.octets.get_mut(start..start + count), octets.get(..count)) {
+            room.copy_from_slice(octets);
+            self.len += count;
+        }
     }
 
     /// Appends an IPv4 address, a dash between its numbers.
     fn push_dashed(&mut self, address: Ipv4Addr) {
-        let mut text = [0; 16];
+        let start = self.len + 1;
+        // Room for four numbers of three digits with their dashes.
+        let Some(room) = self.octets.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<16>) else { return };
         let mut at = 0;
         for octet in address.octets() {
             let (digits, count) = DASHED[usize::from(octet)];
-            if let Some(room) = text.get_mut(at..at + 4) {
+            if let Some(room) = room.get_mut(at..at + 4) {
                 room.copy_from_slice(&digits);
             }
             at += usize::from(count) + 1;
         }
         // The dash behind the last number is not taken.
-        self.push(text.get(..at - 1).unwrap_or_default());
+        self.len += at - 1;
     }
 
     /// Returns the text in lower case.
