@@ -122,11 +122,12 @@ impl Datagrams {
         wait: Duration,
         opened: impl FnOnce(bool),
     ) -> Result<Message, Fault> {
-        let (line, is_kept) = self.line()?;
+        let now = Instant::now();
+        let (line, is_kept) = self.line(now)?;
         opened(is_kept);
         let (sender, receiver) = oneshot::channel();
         let slot = Slot { question: query.question().into(), limit, sender, wrong: None };
-        let id = line.socket.enter(slot).ok_or(Fault::Busy(self.to))?;
+        let id = line.socket.enter(slot, now).ok_or(Fault::Busy(self.to))?;
         let place = Place { line, id };
         query.set_id(id);
         let socket = &*place.line.socket;
@@ -143,8 +144,7 @@ impl Datagrams {
     }
 
     /// A socket with room, the one that rested longest, or a new one; and whether it was there already.
-    fn line(&self) -> Result<(Arc<Line>, bool), Fault> {
-        let now = Instant::now();
+    fn line(&self, now: Instant) -> Result<(Arc<Line>, bool), Fault> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..lines.len() {
             let Some(line) = lines.pop_front() else { break };
@@ -228,7 +228,7 @@ impl Socket {
     }
 
     /// Takes a query in under a random id; none if there is no room.
-    fn enter(&self, slot: Slot) -> Option<u16> {
+    fn enter(&self, slot: Slot, now: Instant) -> Option<u16> {
         let mut waiting = self.waiting();
         // Others may have come in since room was looked for; ids are plenty either way.
         if waiting.by_id.len() >= 4 * QUERIES_PER_SOCKET {
@@ -241,7 +241,7 @@ impl Socket {
             }
         };
         waiting.by_id.insert(id, slot);
-        waiting.used = Instant::now();
+        waiting.used = now;
         Some(id)
     }
 

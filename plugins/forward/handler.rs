@@ -130,18 +130,19 @@ impl Forward {
 
     /// Asks upstreams until one replies (CoreDNS: Forward.ServeDNS).
     async fn forward(&self, request: &Request, next: Next<'_>) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
+        let mut now = Instant::now();
+        let deadline = now + DEADLINE;
         let deadline = request.deadline().map_or(deadline, |given| given.min(deadline));
         let order = self.rules.policy.order(self.upstreams.len());
         let mut attempts = Attempts { order, at: 0, down: 0, failed: 0, passed_over: 0 };
         let mut last = None;
-        while Instant::now() < deadline && self.may_try(&attempts) {
+        while now < deadline && self.may_try(&attempts) {
             let Some(upstream) = self.choose(&mut attempts) else {
                 // All are down: stop, or go on looking.
                 if attempts.down >= self.upstreams.len() { break } else { continue }
             };
             request.set_metadata("forward/upstream", &upstream.to);
-            match self.ask(upstream, request, deadline).await {
+            match self.ask(upstream, request, (now, deadline)).await {
                 Ok(message) if self.tries_another(&message, &mut attempts) => {}
                 Ok(message) if self.rules.leaves(&message) && next.name() == Some("forward") => {
                     return next.run(request).await;
@@ -160,6 +161,7 @@ impl Forward {
                     }
                 }
             }
+            now = Instant::now();
         }
         Err(Error::new(last.map_or_else(|| "no healthy proxies".to_owned(), |fault| fault.to_string())))
     }
@@ -192,13 +194,18 @@ impl Forward {
         self.upstreams.get(rand::random_range(0..self.upstreams.len()))
     }
 
-    /// Asks one upstream; once more over TCP if the reply is truncated and UDP was the configuration's choice.
-    async fn ask(&self, upstream: &Upstream, request: &Request, deadline: Instant) -> Result<Message, Fault> {
+    /// Asks one upstream, from now until a deadline; once more over TCP if the reply is truncated and UDP was the configuration's choice.
+    async fn ask(
+        &self,
+        upstream: &Upstream,
+        request: &Request,
+        (now, deadline): (Instant, Instant),
+    ) -> Result<Message, Fault> {
         let by_client = if request.origin().transport.network() == "udp" { Over::Udp } else { Over::Tcp };
-        let wait = || self.rules.read_timeout.min(deadline.saturating_duration_since(Instant::now()));
-        let message = upstream.ask(request, self.rules.over.unwrap_or(by_client), wait()).await?;
+        let wait = |now| self.rules.read_timeout.min(deadline.saturating_duration_since(now));
+        let message = upstream.ask(request, self.rules.over.unwrap_or(by_client), wait(now)).await?;
         if message.has_flag(flag::TC) && self.rules.over == Some(Over::Udp) {
-            return upstream.ask(request, Over::Tcp, wait()).await;
+            return upstream.ask(request, Over::Tcp, wait(Instant::now())).await;
         }
         Ok(message)
     }
