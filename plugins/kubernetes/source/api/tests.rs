@@ -1,7 +1,6 @@
 //! The source against a simulated API server, over real sockets: what it holds in the end, and what it asked on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,6 +17,9 @@ use crate::kubernetes::objects::{Change, Key, Kind, Object};
 use crate::kubernetes::source::selector::Selector;
 use crate::kubernetes::source::{Running, Source, Wanted, feed};
 use crate::trial::Logged;
+
+#[path = "credentials_tests.rs"]
+mod credentials;
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -586,151 +588,6 @@ async fn a_busy_server_is_given_the_time_that_it_asks_for() {
     run.until_services(&["a"]).await;
     assert!(start.elapsed() >= Duration::from_secs(1));
     assert_eq!(sim.requests().len(), 2);
-    run.running.stop().await;
-    sim.shutdown().await;
-}
-
-/// A file that is gone at the end of a test.
-struct File(PathBuf);
-
-impl File {
-    /// Writes a file of its own.
-    fn new(name: &str, text: &str) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let at = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("ferrodns-api-{}-{at}-{name}", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_changes_is_read_again() {
-    let sim = sim_of(KubeSim::builder().tls(true).token("one"), &["a"]).await;
-    let file = File::new("kubeconfig", &sim.kubeconfig());
-    let access = Access::Kubeconfig { file: file.0.clone(), context: None };
-    let wanted = Wanted { kinds: vec![Kind::Service], ..Wanted::default() };
-    let mut run = Run::with(access, wanted, quick()).await;
-    run.until_services(&["a"]).await;
-    sim.set_token(Some("two"));
-    sim.put(service("b"));
-    std::fs::write(&file.0, sim.kubeconfig()).unwrap();
-    run.until_services(&["a", "b"]).await;
-    sim.wait_for_requests(|requests| requests.len() >= 3).await;
-    sim.put(service("c"));
-    run.until_services(&["a", "b", "c"]).await;
-    run.running.stop().await;
-    sim.shutdown().await;
-}
-
-#[tokio::test]
-async fn a15_a_token_that_is_refused_is_told_of_until_its_file_changes() {
-    let logged = Logged::default();
-    let _guard = tracing::subscriber::set_default(logged.clone());
-    let sim = sim_of(KubeSim::builder().tls(true).token("one"), &["a"]).await;
-    let file = File::new("kubeconfig", &sim.kubeconfig());
-    let access = Access::Kubeconfig { file: file.0.clone(), context: None };
-    let mut run = Run::with(access, Wanted { kinds: vec![Kind::Service], ..Wanted::default() }, quick()).await;
-    run.until_services(&["a"]).await;
-    sim.set_token(Some("two"));
-    sim.cut_connections();
-    sim.wait_for_requests(|requests| requests.len() >= 2).await;
-    sim.put(service("b"));
-    run.during(Duration::from_millis(5700)).await;
-    let asked = count(&sim, |_| true);
-    assert!((4..=80).contains(&asked), "{asked} requests in 5.7 s");
-    let lines = logged.take();
-    let told: Vec<&String> = lines.iter().filter(|line| line.starts_with("[ERROR]")).collect();
-    let line = "[ERROR] plugin/kubernetes: Failed to watch: failed to list *v1.Service: Unauthorized (the token or certificate is \
-        not valid: is the service account still there, and its token mounted?)";
-    assert_eq!(told, [line]);
-    assert_eq!(run.model.names(Kind::Service), ["a"], "what was known stays");
-    std::fs::write(&file.0, sim.kubeconfig()).unwrap();
-    run.until_services(&["a", "b"]).await;
-    assert!(run.status.of(Kind::Service).counters.failures.of("unauthorized") >= 3);
-    run.running.stop().await;
-    sim.shutdown().await;
-}
-
-#[tokio::test]
-async fn a16_certificates_may_change_and_then_the_authority_and_then_its_file() {
-    let logged = Logged::default();
-    let _guard = tracing::subscriber::set_default(logged.clone());
-    let sim = sim_of(KubeSim::builder().tls(true), &["a"]).await;
-    let ca = File::new("ca", &sim.ca().unwrap());
-    let tls = super::Tls { ca: ca.0.clone(), ..super::Tls::default() };
-    let access = Access::Endpoint { url: sim.url(), tls: Some(tls) };
-    let mut run = Run::with(access, Wanted { kinds: vec![Kind::Service], ..Wanted::default() }, quick()).await;
-    run.until_services(&["a"]).await;
-    // The same authority: nothing to be seen.
-    sim.swap_certificate().unwrap();
-    sim.cut_connections();
-    put(&sim, &["b"]);
-    run.until_services(&["a", "b"]).await;
-    assert_eq!(run.status.of(Kind::Service).counters.failures.of("tls"), 0);
-    // Another authority that is in the file already.
-    let old = sim.ca().unwrap();
-    sim.swap_ca().unwrap();
-    std::fs::write(&ca.0, format!("{old}{}", sim.ca().unwrap())).unwrap();
-    sim.cut_connections();
-    put(&sim, &["c"]);
-    run.until_services(&["a", "b", "c"]).await;
-    // And one that is not, for a while.
-    sim.swap_ca().unwrap();
-    sim.cut_connections();
-    run.during(Duration::from_millis(100)).await;
-    put(&sim, &["d"]);
-    run.during(Duration::from_millis(1500)).await;
-    assert_eq!(run.model.names(Kind::Service), ["a", "b", "c"], "what was known stays");
-    std::fs::write(&ca.0, sim.ca().unwrap()).unwrap();
-    let written = Instant::now();
-    run.until_services(&["a", "b", "c", "d"]).await;
-    assert!(written.elapsed() < Duration::from_secs(5), "{:?}", written.elapsed());
-    let lines = logged.take();
-    let told: Vec<&String> = lines.iter().filter(|line| line.starts_with("[ERROR] plugin/kubernetes: ")).collect();
-    let advice = "(is the CA certificate that we are given the one that signs the API server's?)";
-    assert!(told.iter().all(|line| line.ends_with(advice)), "{told:#?}");
-    assert!(!told.is_empty() && run.status.of(Kind::Service).counters.failures.of("tls") >= 2, "{told:?}");
-    run.running.stop().await;
-    sim.shutdown().await;
-}
-
-#[tokio::test]
-async fn a6_connections_that_are_dead_are_not_asked_again() {
-    let sim = sim(&["a"]).await;
-    let mut run = Run::start(&sim.url(), &[Kind::Service]).await;
-    run.until_services(&["a"]).await;
-    // What is open is dead from now on, whoever asks on it; new connections are served.
-    let last = sim.requests().len();
-    sim.set_hook(Meddle(
-        move |request: &Recorded| if request.number == last { Verdict::Hang } else { Verdict::Answer },
-        |request: &Recorded, line: Bytes| if request.number == 0 { vec![Step::Hang] } else { vec![Step::Send(line)] },
-    ));
-    put(&sim, &["b"]);
-    let start = Instant::now();
-    run.until_services(&["a", "b"]).await;
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
-    assert!(run.status.of(Kind::Service).counters.failures.of("silent") >= 1);
-    run.running.stop().await;
-    sim.shutdown().await;
-}
-
-#[tokio::test]
-async fn certificates_are_taken_from_files() {
-    let sim = sim_of(KubeSim::builder().tls(true).client_certificate(true), &["a"]).await;
-    let client = sim.client().unwrap();
-    let (cert, key) = (File::new("cert", &client.certificate), File::new("key", &client.key));
-    let ca = File::new("ca", &sim.ca().unwrap());
-    let tls = super::Tls { cert: cert.0.clone(), key: key.0.clone(), ca: ca.0.clone() };
-    let access = Access::Endpoint { url: sim.url(), tls: Some(tls) };
-    let mut run = Run::with(access, Wanted { kinds: vec![Kind::Service], ..Wanted::default() }, quick()).await;
-    run.until_services(&["a"]).await;
     run.running.stop().await;
     sim.shutdown().await;
 }
