@@ -21,9 +21,7 @@ mod transfer;
 mod index;
 mod live;
 mod metrics;
-#[allow(dead_code, reason = "the API source follows")]
 mod objects;
-#[allow(dead_code, reason = "the API source follows")]
 mod source;
 mod warm;
 mod writer;

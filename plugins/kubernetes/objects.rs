@@ -37,6 +37,19 @@ impl Kind {
     /// Every kind, in the order of declaration.
     pub(crate) const ALL: [Self; 6] =
         [Self::Namespace, Self::Service, Self::EndpointSlice, Self::Pod, Self::ServiceImport, Self::ImportedSlice];
+
+    /// Returns what belongs to this kind, of things that stand in the order of [`Kind::ALL`].
+    pub(crate) const fn of<T>(self, all: &[T; Self::ALL.len()]) -> &T {
+        let [namespace, service, slice, pod, import, imported] = all;
+        match self {
+            Self::Namespace => namespace,
+            Self::Service => service,
+            Self::EndpointSlice => slice,
+            Self::Pod => pod,
+            Self::ServiceImport => import,
+            Self::ImportedSlice => imported,
+        }
+    }
 }
 
 /// A word from a source. Changes of one kind come in the order in which they happened.

@@ -22,15 +22,7 @@ pub(super) struct Repair {
 impl Repairs {
     /// Returns the wish for a kind.
     pub(super) const fn of(&self, kind: Kind) -> &Repair {
-        let [namespace, service, slice, pod, import, imported] = &self.0;
-        match kind {
-            Kind::Namespace => namespace,
-            Kind::Service => service,
-            Kind::EndpointSlice => slice,
-            Kind::Pod => pod,
-            Kind::ServiceImport => import,
-            Kind::ImportedSlice => imported,
-        }
+        kind.of(&self.0)
     }
 }
 

@@ -76,15 +76,7 @@ impl Status {
 
     /// Returns the state of a kind.
     pub(crate) fn of(&self, kind: Kind) -> &KindStatus {
-        let [namespace, service, slice, pod, import, imported] = &self.kinds;
-        match kind {
-            Kind::Namespace => namespace,
-            Kind::Service => service,
-            Kind::EndpointSlice => slice,
-            Kind::Pod => pod,
-            Kind::ServiceImport => import,
-            Kind::ImportedSlice => imported,
-        }
+        kind.of(&self.kinds)
     }
 
     /// Forgets how things are, for a source that has stopped; what was counted stays.

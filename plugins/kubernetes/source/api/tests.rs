@@ -270,6 +270,21 @@ async fn a_stopped_source_asks_nothing_more() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_run_knew_is_listed_by_the_first_audit() {
+    let sim = sim(&["a"]).await;
+    let known = [(Kind::Service, sim.version().to_string().into())].into();
+    let wanted = Wanted { kinds: vec![Kind::Service], known, ..Wanted::default() };
+    let access = Access::Endpoint { url: sim.url(), tls: None };
+    let timing = Timing { audit_pace: Duration::from_millis(50), ..quick() };
+    let mut run = Run::with(access, wanted, timing).await;
+    // The watch goes on from that version, so nothing but a list tells of the service.
+    run.until_services(&["a"]).await;
+    assert_eq!(run.status.of(Kind::Service).counters.drift_repaired.get(), 0, "nothing was known to be wrong");
+    run.running.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_old_server_is_listed_in_pages() {
     for code in [400, 422] {
         let sim = KubeSim::builder().watch_list(WatchList::Refused(code)).start().await.unwrap();
