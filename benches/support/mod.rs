@@ -1,4 +1,6 @@
 //! What the benches of the whole program share: a cluster, the program on it, and what it answers and weighs.
+//!
+//! `FERRODNS_SUBJECT` names another program, a CoreDNS for example, where the cluster comes from an API server.
 
 pub(crate) mod cluster;
 
@@ -22,7 +24,8 @@ pub(crate) fn start(scratch: &Scratch, properties: &str) -> Result<(Program, u16
     let zones = "cluster.local in-addr.arpa ip6.arpa";
     let text = format!(".:{port} {{\n kubernetes {zones} {{\n  {properties}\n  startup_timeout 5m\n }}\n}}\n");
     fs::write(&corefile, text)?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ferrodns"));
+    let path = std::env::var_os("FERRODNS_SUBJECT");
+    let mut command = Command::new(path.unwrap_or_else(|| env!("CARGO_BIN_EXE_ferrodns").into()));
     let child = command.arg("-conf").arg(&corefile).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?;
     Ok((Program(child), port))
 }
