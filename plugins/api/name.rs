@@ -189,11 +189,23 @@ impl Name {
         }
     }
 
+    /// Whether all its letters are in lower case.
+    #[must_use]
+    pub fn is_lower(&self) -> bool {
+        // Length octets are at most 63 and so below `A`: all octets are looked at alike, 16 at a time, as machines like it. What
+        // stands behind the name may seem to be a letter of it; then it is looked at octet by octet.
+        let (whole, rest) = self.octets.as_chunks::<16>();
+        let uppers = |octets: &[u8; 16]| octets.map(|octet| u8::from(octet.wrapping_sub(b'A') < 26));
+        let any = |octets: &[u8; 16]| u128::from_ne_bytes(uppers(octets)) != 0;
+        let seems_upper = whole.iter().take(usize::from(self.len).div_ceil(16)).any(any)
+            || usize::from(self.len) > MAX_NAME - rest.len();
+        !seems_upper || !self.as_wire().iter().any(u8::is_ascii_uppercase)
+    }
+
     /// Becomes the lower-case form of `other`.
     pub fn assign_lower(&mut self, other: &Self) {
         self.len = other.len;
-        // Length octets are at most 63 and so below `A`: all octets may be mapped alike, 16 at a time, as machines like it;
-        // what stands behind the name does not matter.
+        // All octets may be mapped alike, as in `is_lower`; what stands behind the name does not matter.
         let (to, to_rest) = self.octets.as_chunks_mut::<16>();
         let (from, from_rest) = other.octets.as_chunks::<16>();
         for (to, from) in to.iter_mut().zip(from).take(usize::from(other.len).div_ceil(16)) {

@@ -26,7 +26,9 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Question {
     name: Name,
-    lower: Name,
+    /// The name in lower case if it has other letters, or what is left of such a name before it. Nearly all names have none.
+    lowered: Option<Box<Name>>,
+    is_lower: bool,
     qtype: Type,
     class: Class,
 }
@@ -35,8 +37,17 @@ impl Question {
     /// A question; the lower-case form of its name is made here, once.
     #[must_use]
     pub fn new(name: Name, qtype: Type, class: Class) -> Self {
-        let lower = name.to_lower();
-        Self { name, lower, qtype, class }
+        let mut question = Self { name, lowered: None, is_lower: true, qtype, class };
+        question.make_lower();
+        question
+    }
+
+    /// Makes the lower-case form of a new name.
+    fn make_lower(&mut self) {
+        self.is_lower = self.name.is_lower();
+        if !self.is_lower {
+            self.lowered.get_or_insert_with(|| Box::new(Name::root())).assign_lower(&self.name);
+        }
     }
 
     /// The name in the client's letters.
@@ -47,8 +58,11 @@ impl Question {
 
     /// The name in lower case.
     #[must_use]
-    pub const fn lower(&self) -> &Name {
-        &self.lower
+    pub fn lower(&self) -> &Name {
+        match &self.lowered {
+            Some(lowered) if !self.is_lower => lowered,
+            _ => &self.name,
+        }
     }
 
     /// The type.
@@ -133,8 +147,8 @@ impl Request {
         self.id = read_u16(message, 0).ok_or(WireError::Short)?;
         self.flags = read_u16(message, 2).ok_or(WireError::Short)?;
         let at = self.question.name.read_into(message, HEADER)?;
-        let Question { name, lower, qtype, class } = &mut self.question;
-        lower.assign_lower(name);
+        self.question.make_lower();
+        let Question { name, qtype, class, .. } = &mut self.question;
         // A question may end behind its name or its type (miekg/dns: unpackQuestion); what is missing is 0.
         let fields = message.get(at..).unwrap_or(&[]);
         if matches!(fields.len(), 1 | 3) {

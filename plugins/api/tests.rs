@@ -224,6 +224,19 @@ fn a_query_is_as_long_as_what_it_says() {
 }
 
 #[test]
+fn a_request_that_is_used_again_forgets_the_letters_of_before() {
+    let mut request = Request::empty(origin());
+    for name in ["web.SHOP.svc.Cluster.Local.", "web.shop.", "A.", "x.", "web.SHOP.svc.Cluster.Local."] {
+        let question = [Name::from_text(name).unwrap().as_wire(), &[0, 1, 0, 1]].concat();
+        let query = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &question[..]].concat();
+        request.read(&query).unwrap();
+        let question = request.question();
+        assert_eq!(question.name().to_string(), name);
+        assert_eq!(question.lower().as_wire(), question.name().to_lower().as_wire(), "{name}");
+    }
+}
+
+#[test]
 fn names_of_any_length_are_read_and_lowered() {
     for length in 1..=250 {
         let labels: Vec<String> = (0..length)
@@ -234,6 +247,7 @@ fn names_of_any_length_are_read_and_lowered() {
         let Ok(name) = Name::from_text(&text.replace('@', "\\064")) else { continue };
         let lowered: Vec<u8> = name.as_wire().iter().map(u8::to_ascii_lowercase).collect();
         assert_eq!(name.to_lower().as_wire(), lowered, "{length}");
+        assert_eq!((name.is_lower(), name.to_lower().is_lower()), (lowered == name.as_wire(), true), "{length}");
         let message = [&[7; 12], name.as_wire(), &[1, 2]].concat();
         let (read, end) = Name::read(&message, 12).unwrap();
         assert_eq!((read.as_wire(), end), (name.as_wire(), message.len() - 2), "{length}");

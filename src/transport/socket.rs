@@ -34,11 +34,10 @@ const CONTROL: usize = 64;
 /// As the system's `socket`, `setsockopt` and `bind`.
 pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    prepare(&socket, address)?;
     // The system may give less, and says nothing then.
     socket.set_recv_buffer_size(BUFFER_BYTES)?;
     socket.set_send_buffer_size(BUFFER_BYTES)?;
-    socket.bind(&address.into())?;
+    bind(&socket, address)?;
     let socket = UdpSocket::from(socket);
     if address.ip().is_unspecified() {
         ask_for_destination(&socket, address.is_ipv6())?;
@@ -53,22 +52,24 @@ pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
 /// As the system's `socket`, `setsockopt`, `bind` and `listen`.
 pub(super) fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    prepare(&socket, address)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
+    bind(&socket, address)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// What both kinds want: a shared port, and IPv4 on the IPv6 wildcard.
-fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    #[cfg(unix)]
-    socket.set_reuse_port(true)?;
+/// Binds a socket of either kind to a port that it shares, and on the IPv6 wildcard to IPv4, too. A port that the system
+/// chooses is shared from then on only: asked before, it may choose one that another such socket has.
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    Ok(())
+    if address.port() != 0 {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)
 }
 
 /// Asks the system to say with each datagram to which address it was sent.
@@ -119,10 +120,13 @@ fn count_of(datagrams: usize) -> libc::c_uint {
 #[derive(Clone, Copy)]
 struct Control([u8; CONTROL]);
 
+/// An address of either family as the system writes it: the larger form, which begins as the other one does.
+type Peer = libc::sockaddr_in6;
+
 /// A received datagram and whence it came.
 struct Inbound {
     octets: [u8; RECEIVE_BYTES],
-    peer: libc::sockaddr_storage,
+    peer: Peer,
     control: Control,
     slice: libc::iovec,
 }
@@ -136,7 +140,7 @@ struct Outbound {
 
 /// Where a reply that comes later is to go.
 pub(super) struct ReplyTo {
-    peer: libc::sockaddr_storage,
+    peer: Peer,
     peer_length: libc::socklen_t,
     local: Option<IpAddr>,
 }
@@ -167,7 +171,7 @@ impl Batch {
         let slice = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let control = Control([0; CONTROL]);
         // SAFETY: both are made of integers and pointers, for which zero is a value.
-        let (peer, header) = unsafe { (zeroed::<libc::sockaddr_storage>(), zeroed::<libc::mmsghdr>()) };
+        let (peer, header) = unsafe { (zeroed::<Peer>(), zeroed::<libc::mmsghdr>()) };
         let inbound = || Inbound { octets: [0; RECEIVE_BYTES], peer, control, slice };
         let outbound = || Outbound { octets: Vec::with_capacity(KEEP_BYTES), control, slice };
         Self {
@@ -180,17 +184,17 @@ impl Batch {
         }
     }
 
-    /// Waits for datagrams and takes all that are there, at most [`BATCH`].
+    /// Takes all datagrams that are there, at most [`BATCH`]; waits for the first if `waits`.
     ///
     /// # Errors
-    /// As `recvmmsg`; `WouldBlock` after [`WAKE`] without any.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    /// As `recvmmsg`; `WouldBlock` without any, after [`WAKE`] where it waits.
+    pub(super) fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
         // Only the headers that were used the last time have been changed.
         for (inbound, header) in self.inbound.iter_mut().zip(&mut *self.inbound_headers).take(self.received) {
             inbound.slice = libc::iovec { iov_base: inbound.octets.as_mut_ptr().cast(), iov_len: inbound.octets.len() };
             let head = &mut header.msg_hdr;
             head.msg_name = (&raw mut inbound.peer).cast();
-            head.msg_namelen = socklen(size_of::<libc::sockaddr_storage>());
+            head.msg_namelen = socklen(size_of::<Peer>());
             head.msg_iov = &raw mut inbound.slice;
             head.msg_iovlen = 1;
             head.msg_control = inbound.control.0.as_mut_ptr().cast();
@@ -206,7 +210,7 @@ impl Batch {
                 socket.as_raw_fd(),
                 self.inbound_headers.as_mut_ptr(),
                 count_of(BATCH),
-                libc::MSG_WAITFORONE as _,
+                (if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT }) as _,
                 std::ptr::null_mut(),
             )
         };
@@ -229,6 +233,11 @@ impl Batch {
         let out = &mut self.outbound.get_mut(self.queued)?.octets;
         out.clear();
         Some((packet, out))
+    }
+
+    /// What was written into the buffer of [`Batch::exchange`].
+    pub(super) fn written(&self) -> Option<&[u8]> {
+        self.outbound.get(self.queued).map(|out| out.octets.as_slice())
     }
 
     /// Where a later reply to the datagram at `index` is to go.
@@ -302,28 +311,24 @@ pub(super) fn send_later(socket: &UdpSocket, to: &ReplyTo, octets: &mut [u8]) {
     }
 }
 
-/// The address in `storage`, IPv4 always in the form of IPv4; none if it is neither IPv4 nor IPv6.
-fn address(storage: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<SocketAddr> {
+/// The address in `peer`, IPv4 always in the form of IPv4; none if it is neither IPv4 nor IPv6.
+fn address(peer: &Peer, length: libc::socklen_t) -> Option<SocketAddr> {
     let length = usize::try_from(length).ok()?;
-    let storage = std::ptr::from_ref(storage);
-    // SAFETY: the storage is larger than and aligned for both forms; family and length say which one the kernel has written.
-    unsafe {
-        match libc::c_int::from((*storage).ss_family) {
-            libc::AF_INET if length >= size_of::<libc::sockaddr_in>() => {
-                let v4 = &*storage.cast::<libc::sockaddr_in>();
-                let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
-                Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
-            }
-            libc::AF_INET6 if length >= size_of::<libc::sockaddr_in6>() => {
-                let v6 = &*storage.cast::<libc::sockaddr_in6>();
-                let (ip, port) = (Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port));
-                Some(match ip.to_ipv4_mapped() {
-                    Some(v4) => SocketAddr::from((v4, port)),
-                    None => SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into(),
-                })
-            }
-            _ => None,
+    match libc::c_int::from(peer.sin6_family) {
+        libc::AF_INET if length >= size_of::<libc::sockaddr_in>() => {
+            // SAFETY: IPv4's form is smaller and of the same alignment; family and length say that the kernel has written it.
+            let v4 = unsafe { &*std::ptr::from_ref(peer).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
+            Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
         }
+        libc::AF_INET6 if length >= size_of::<libc::sockaddr_in6>() => {
+            let (ip, port) = (Ipv6Addr::from(peer.sin6_addr.s6_addr), u16::from_be(peer.sin6_port));
+            Some(match ip.to_ipv4_mapped() {
+                Some(v4) => SocketAddr::from((v4, port)),
+                None => SocketAddrV6::new(ip, port, peer.sin6_flowinfo, peer.sin6_scope_id).into(),
+            })
+        }
+        _ => None,
     }
 }
 
