@@ -57,13 +57,16 @@ impl Landed {
     }
 }
 
-/// What those who wait look at.
-type Board = watch::Receiver<Option<Arc<Landed>>>;
+/// Tells those who wait what the first query got.
+type Board = watch::Sender<Option<Arc<Landed>>>;
+
+/// The queries that are on their way, by what is asked. A board is made for the first who waits: most have none.
+type Open = HashMap<Arc<[u8]>, Option<Board>>;
 
 /// The queries that are on their way.
 #[derive(Default)]
 pub(super) struct Flights {
-    open: Mutex<HashMap<Vec<u8>, Board>>,
+    open: Mutex<Open>,
 }
 
 /// A query's part in a flight.
@@ -81,19 +84,19 @@ impl Flights {
     pub(super) fn board(&self, request: &Request) -> Ticket<'_> {
         let Some(key) = key(request) else { return Ticket::Alone };
         let mut open = self.lock();
-        if let Some(board) = open.get(&key) {
-            return Ticket::Join(Wait(board.clone()));
+        if let Some(board) = open.get_mut(&*key) {
+            return Ticket::Join(Wait(board.get_or_insert_with(|| Board::new(None)).subscribe()));
         }
         if open.len() >= MAX_OPEN {
             return Ticket::Alone;
         }
-        let (sender, board) = watch::channel(None);
-        open.insert(key.clone(), board);
-        Ticket::Lead(Lead { flights: self, key, sender })
+        let key: Arc<[u8]> = key.into();
+        open.insert(Arc::clone(&key), None);
+        Ticket::Lead(Lead { flights: self, key })
     }
 
     /// The lock; a poisoned one is used on, for the map is whole between calls.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Board>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,15 +119,16 @@ fn key(request: &Request) -> Option<Vec<u8>> {
 /// The first query of a flight. Dropped without having landed, it lets one of those who wait ask instead.
 pub(super) struct Lead<'a> {
     flights: &'a Flights,
-    key: Vec<u8>,
-    sender: watch::Sender<Option<Arc<Landed>>>,
+    key: Arc<[u8]>,
 }
 
 impl Lead<'_> {
-    /// Tells those who wait, now and until this is dropped.
+    /// Tells those who wait. Who comes between this and the end of the flight finds in the store what was kept, or asks.
     pub(super) fn land(&self, outcome: &Outcome) {
-        if let Some(landed) = Landed::of(outcome) {
-            self.sender.send_replace(Some(Arc::new(landed)));
+        if let Some(Some(board)) = self.flights.lock().get(&self.key)
+            && let Some(landed) = Landed::of(outcome)
+        {
+            board.send_replace(Some(Arc::new(landed)));
         }
     }
 }
@@ -136,7 +140,7 @@ impl Drop for Lead<'_> {
 }
 
 /// A query that waits for another.
-pub(super) struct Wait(Board);
+pub(super) struct Wait(watch::Receiver<Option<Arc<Landed>>>);
 
 impl Wait {
     /// What the first query got; none if it was given up.

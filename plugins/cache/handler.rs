@@ -9,8 +9,8 @@ use super::store::{Key, Seen, Store};
 use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
-    Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response,
-    Zones, flag,
+    BoxFuture, Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request,
+    Response, Zones, flag,
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -215,8 +215,8 @@ impl Inner {
         match next.run(request) {
             Reply::Now(Some(outcome)) => Reply::now(self.take(request, &key, outcome, live)),
             Reply::Now(None) => Reply::Now(None),
-            later => Reply::later(async move {
-                let asked = self.ask(request, next, &key, Some(later)).await;
+            Reply::Later(work) => Reply::later(async move {
+                let asked = self.ask(request, next, &key, Some(work)).await;
                 if asked.is_joined {
                     self.share(request, asked.outcome)
                 } else {
@@ -253,7 +253,7 @@ impl Inner {
         request: &'a Request,
         next: Next<'a>,
         key: &Key<'_>,
-        mut begun: Option<Reply<'a>>,
+        mut begun: Option<BoxFuture<'a, Outcome>>,
     ) -> Asked<'a> {
         loop {
             let lead = match self.flights.board(request) {
@@ -261,7 +261,8 @@ impl Inner {
                 Ticket::Lead(lead) => Some(lead),
                 Ticket::Join(wait) => {
                     begun = None;
-                    match wait.outcome(request).await {
+                    // In a box: those who ask are many, and keep no room for this.
+                    match Box::pin(wait.outcome(request)).await {
                         Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
                         None => match self.kept_meanwhile(request, key) {
                             Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
@@ -270,7 +271,10 @@ impl Inner {
                     }
                 }
             };
-            let outcome = begun.take().unwrap_or_else(|| next.run(request)).await;
+            let outcome = match begun.take() {
+                Some(work) => work.await,
+                None => next.run(request).await,
+            };
             lead.as_ref().inspect(|lead| lead.land(&outcome));
             return Asked { outcome, is_joined: false, _lead: lead };
         }

@@ -114,25 +114,22 @@ impl Datagrams {
         Self { to, source, keep, lines: Mutex::default(), scratch: Arc::default() }
     }
 
-    /// Asks and waits for a reply of at most `limit` octets; `opened` learns whether a socket was there already.
-    pub(super) async fn ask(
-        &self,
-        query: &mut Query,
-        limit: usize,
-        wait: Duration,
-        opened: impl FnOnce(bool),
-    ) -> Result<Message, Fault> {
+    /// Asks and waits for a reply; `opened` learns whether a socket was there already.
+    pub(super) async fn ask(&self, query: &mut Query, opened: impl FnOnce(bool)) -> Result<Message, Fault> {
         let now = Instant::now();
         let (line, is_kept) = self.line(now)?;
         opened(is_kept);
         let (sender, receiver) = oneshot::channel();
-        let slot = Slot { question: query.question().into(), limit, sender, wrong: None };
+        let slot = Slot { question: query.question().into(), limit: query.limit, sender, wrong: None };
         let id = line.socket.enter(slot, now).ok_or(Fault::Busy(self.to))?;
         let place = Place { line, id };
         query.set_id(id);
         let socket = &*place.line.socket;
-        socket.send(query.octets()).await?;
-        match tokio::time::timeout(wait, receiver).await {
+        if !socket.try_send(query.octets())? {
+            // In a box: a query that waits for its reply keeps no room for this.
+            Box::pin(socket.send(query.octets())).await?;
+        }
+        match tokio::time::timeout(query.wait, receiver).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(socket.ends.timeout("read")),
             Err(_) => {
@@ -245,22 +242,29 @@ impl Socket {
         Some(id)
     }
 
-    /// Sends a query. A failure ends the socket.
+    /// Sends a query; false if there is no room for it now. A failure ends the socket.
+    fn try_send(&self, octets: &[u8]) -> Result<bool, Fault> {
+        match self.udp.try_send(octets) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(self.not_sent(&error)),
+        }
+    }
+
+    /// Waits for room and sends a query. A failure ends the socket.
     async fn send(&self, octets: &[u8]) -> Result<(), Fault> {
-        let sent = match self.udp.try_send(octets) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let sent = tokio::time::timeout(WRITE_TIMEOUT, self.udp.send(octets)).await;
-                sent.map_err(|_| self.ends.timeout("write"))?
-            }
-            sent => sent,
-        };
-        sent.map(|_| ()).map_err(|error| {
-            // That nobody listens is what reading the reply to an earlier datagram would have said; the system says it here.
-            let operation = if error.kind() == io::ErrorKind::ConnectionRefused { "read" } else { "write" };
-            let fault = self.ends.io(operation, &error);
-            self.fail(&fault);
-            fault
-        })
+        let sent = tokio::time::timeout(WRITE_TIMEOUT, self.udp.send(octets)).await;
+        let sent = sent.map_err(|_| self.ends.timeout("write"))?;
+        sent.map(|_| ()).map_err(|error| self.not_sent(&error))
+    }
+
+    /// Ends the socket because of an error of sending.
+    fn not_sent(&self, error: &io::Error) -> Fault {
+        // That nobody listens is what reading the reply to an earlier datagram would have said; the system says it here.
+        let operation = if error.kind() == io::ErrorKind::ConnectionRefused { "read" } else { "write" };
+        let fault = self.ends.io(operation, error);
+        self.fail(&fault);
+        fault
     }
 
     /// Reads what is there, at most a batch; false if the socket is of no use any more.

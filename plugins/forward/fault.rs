@@ -5,33 +5,15 @@ use plugin_api::WireError;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why an exchange gave no reply.
+/// Why an exchange gave no reply. Small, because every query that waits keeps room for one.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// No socket or connection could be opened.
-    #[error("dial {network} {to}: {cause}")]
-    Dial {
-        /// `udp` or `tcp`.
-        network: &'static str,
-        /// The upstream.
-        to: SocketAddr,
-        /// Go's words.
-        cause: String,
-    },
-    /// Sending or receiving failed.
-    #[error("{} {network} {from}->{to}: {cause}", operation)]
-    Io {
-        /// `read` or `write`.
-        operation: &'static str,
-        /// `udp` or `tcp`.
-        network: &'static str,
-        /// Our end.
-        from: SocketAddr,
-        /// The upstream.
-        to: SocketAddr,
-        /// Go's words.
-        cause: String,
-    },
+    /// No socket or connection could be opened: `dial udp TO: WHY`.
+    #[error("{0}")]
+    Dial(Box<str>),
+    /// Sending or receiving failed: `read udp FROM->TO: WHY`.
+    #[error("{0}")]
+    Io(Box<str>),
     /// The upstream closed the connection.
     #[error("EOF")]
     Closed,
@@ -75,28 +57,32 @@ pub(super) struct Ends {
 impl Ends {
     /// No reply in time.
     pub(super) fn timeout(self, operation: &'static str) -> Fault {
-        let Self { network, from, to } = self;
-        Fault::Io { operation, network, from, to, cause: "i/o timeout".to_owned() }
+        self.failed(operation, "i/o timeout")
     }
 
     /// The system refused to send or receive.
     pub(super) fn io(self, operation: &'static str, error: &io::Error) -> Fault {
-        let Self { network, from, to } = self;
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Fault::Closed;
         }
-        Fault::Io { operation, network, from, to, cause: format!("{operation}: {}", os_error_text(error)) }
+        self.failed(operation, &format!("{operation}: {}", os_error_text(error)))
+    }
+
+    /// An operation failed, for this cause in Go's words.
+    fn failed(self, operation: &'static str, cause: &str) -> Fault {
+        let Self { network, from, to } = self;
+        Fault::Io(format!("{operation} {network} {from}->{to}: {cause}").into())
     }
 }
 
 impl Fault {
     /// No socket or connection to an upstream.
     pub(super) fn dial(network: &'static str, to: SocketAddr, call: &str, error: &io::Error) -> Self {
-        Self::Dial { network, to, cause: format!("{call}: {}", os_error_text(error)) }
+        Self::Dial(format!("dial {network} {to}: {call}: {}", os_error_text(error)).into())
     }
 
     /// No connection in time.
     pub(super) fn dial_timeout(to: SocketAddr) -> Self {
-        Self::Dial { network: "tcp", to, cause: "i/o timeout".to_owned() }
+        Self::Dial(format!("dial tcp {to}: i/o timeout").into())
     }
 }

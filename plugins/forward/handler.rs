@@ -199,15 +199,19 @@ impl Forward {
         &self,
         upstream: &Upstream,
         request: &Request,
-        (now, deadline): (Instant, Instant),
+        (mut now, deadline): (Instant, Instant),
     ) -> Result<Message, Fault> {
         let by_client = if request.origin().transport.network() == "udp" { Over::Udp } else { Over::Tcp };
-        let wait = |now| self.rules.read_timeout.min(deadline.saturating_duration_since(now));
-        let message = upstream.ask(request, self.rules.over.unwrap_or(by_client), wait(now)).await?;
-        if message.has_flag(flag::TC) && self.rules.over == Some(Over::Udp) {
-            return upstream.ask(request, Over::Tcp, wait(Instant::now())).await;
+        let mut over = self.rules.over.unwrap_or(by_client);
+        loop {
+            let wait = self.rules.read_timeout.min(deadline.saturating_duration_since(now));
+            let message = upstream.ask(request, over, wait).await?;
+            let is_last = self.rules.over != Some(Over::Udp) || over == Over::Tcp;
+            if is_last || !message.has_flag(flag::TC) {
+                return Ok(message);
+            }
+            (over, now) = (Over::Tcp, Instant::now());
         }
-        Ok(message)
     }
 
     /// Whether a reply's rcode asks for another upstream, and there is one left.

@@ -2,22 +2,37 @@
 
 use super::fault::Fault;
 use plugin_api::wire::{HEADER, question_end};
-use plugin_api::{Message, WireError, flag};
+use plugin_api::{Message, Request, WireError, flag};
+use std::time::Duration;
 
-/// What a reply must answer: the octets of a query, its id among them.
+/// What an upstream is asked, its id among it, and what is expected of the reply.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
     /// The whole query.
     octets: Vec<u8>,
     /// Where its question ends.
     question_end: usize,
+    /// The most octets of the reply; what is more is cut off.
+    pub(super) limit: usize,
+    /// How long it may take.
+    pub(super) wait: Duration,
 }
 
 impl Query {
     /// A query as written for an upstream.
-    pub(super) fn new(octets: Vec<u8>) -> Self {
+    pub(super) fn new(octets: Vec<u8>, limit: usize, wait: Duration) -> Self {
         let question_end = question_end(&octets).min(octets.len());
-        Self { octets, question_end }
+        Self { octets, question_end, limit, wait }
+    }
+
+    /// A client's query, for an upstream; its id is 0.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn of(request: &Request, limit: usize, wait: Duration) -> Result<Self, Fault> {
+        let mut octets = Vec::with_capacity(64);
+        request.write_query(0, &mut octets).map_err(Fault::Request)?;
+        Ok(Self::new(octets, limit, wait))
     }
 
     /// Sets the id.

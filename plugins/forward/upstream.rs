@@ -15,6 +15,8 @@ use tokio::task::AbortHandle;
 
 /// Longest wait for the reply to a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most octets of the reply to a probe: it has no EDNS (RFC 1035 §4.2.1).
+const PROBE_LIMIT: usize = 512;
 /// Shortest pause between probes. CoreDNS takes `health_check 0` at its word and spins.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// The most that a query may say its client takes.
@@ -113,13 +115,12 @@ impl Upstream {
     /// Asks, waits so long for the reply, and gives it the request's id.
     pub(super) async fn ask(&self, request: &Request, over: Over, wait: Duration) -> Result<Message, Fault> {
         let start = Instant::now();
-        let mut octets = Vec::with_capacity(64);
-        request.write_query(0, &mut octets).map_err(Fault::Request)?;
         let limit = match over {
             Over::Udp => request.reply_limit().max(512),
             Over::Tcp => STREAM_LIMIT,
         };
-        let mut message = self.exchange(Query::new(octets), (over, limit), wait).await?;
+        let mut query = Query::of(request, limit, wait)?;
+        let mut message = self.exchange(&mut query, over).await?;
         message.set_id(request.id());
         self.metrics.observe(message.rcode(), start.elapsed());
         Ok(message)
@@ -127,18 +128,18 @@ impl Upstream {
 
     /// Sends a query by the way that this upstream wants and waits for the reply. What is not UDP has a box of its own, so
     /// that a query that waits for a datagram does not keep room for it.
-    async fn exchange(&self, mut query: Query, (over, limit): (Over, usize), wait: Duration) -> Result<Message, Fault> {
+    async fn exchange(&self, query: &mut Query, over: Over) -> Result<Message, Fault> {
         if let Some(https) = &self.https {
-            return Box::pin(https.ask(&query)).await;
+            return Box::pin(https.ask(query)).await;
         }
         if over == Over::Udp && !self.is_secured {
             let opened = |is_kept| self.metrics.opened("udp", is_kept);
-            return self.datagrams.ask(&mut query, limit, wait, opened).await;
+            return self.datagrams.ask(query, opened).await;
         }
         query.set_id(rand::random());
         loop {
             let opened = |is_kept| self.metrics.opened(self.streams.network(), is_kept);
-            match Box::pin(self.streams.ask(&query, wait, opened)).await {
+            match Box::pin(self.streams.ask(query, opened)).await {
                 Err(Fault::Outdated) => {}
                 outcome => return outcome,
             }
@@ -173,7 +174,7 @@ impl Upstream {
     /// Probes once and counts. Any message that comes back shows that the upstream lives.
     async fn is_well(&self) -> bool {
         let over = if self.probe.over_tcp { Over::Tcp } else { Over::Udp };
-        let query = Query::new(self.probe.query());
+        let query = Query::new(self.probe.query(), PROBE_LIMIT, PROBE_TIMEOUT);
         let outcome = match tokio::time::timeout(2 * PROBE_TIMEOUT, self.probe_once(query, over)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Fault::Closed),
@@ -198,11 +199,11 @@ impl Upstream {
             return https.ask(&query).await;
         }
         if over == Over::Udp && !self.is_secured {
-            return self.datagrams.ask(&mut query, 512, PROBE_TIMEOUT, |_| ()).await;
+            return self.datagrams.ask(&mut query, |_| ()).await;
         }
         query.set_id(rand::random());
         loop {
-            match self.streams.ask(&query, PROBE_TIMEOUT, |_| ()).await {
+            match self.streams.ask(&query, |_| ()).await {
                 Err(Fault::Outdated) => {}
                 outcome => return outcome,
             }
