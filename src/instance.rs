@@ -98,7 +98,7 @@ impl Instance {
                 control,
             };
             crate::server::build::panics(&process);
-            handoff.show_limits(&process.metrics.limits());
+            handoff.show_limits(&process.metrics);
             plugins::STANDING_METRICS.iter().for_each(|register| register(&process.metrics));
             Self {
                 settings,

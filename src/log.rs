@@ -18,6 +18,9 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Lines that may wait to be written: about a tenth of a second of a query log at full speed, at most some MiB.
 pub(crate) const RING: usize = 8192;
+/// How long the writer rests after what it has written: a wake for each line of many would cost more than the line, and those who
+/// answer queries pay it.
+const REST: Duration = Duration::from_millis(2);
 /// How long the end of the process waits for a reader of standard output.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -102,6 +105,7 @@ fn write(entries: &Receiver<Entry>) {
             told = dropped;
         }
         drop(out.flush());
+        thread::sleep(REST);
     }
 }
 

@@ -13,14 +13,16 @@ const SOCKETS: usize = 8;
 const LATENCIES: usize = 100_000;
 /// After this long without any reply the open queries count as lost.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Most queries that are sent before replies are looked at.
+const TURN: u64 = 64;
 
 /// How much is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
     /// So many queries are always open. `spins` when the client has a core of its own.
     Window { open: usize, spins: bool },
-    /// So many queries a second.
-    Rate(u32),
+    /// So many queries a second, or as many as can be sent. `spins` as above.
+    Rate { rate: u32, spins: bool },
 }
 
 /// What a burst has shown.
@@ -32,6 +34,8 @@ pub(crate) struct Burst {
     pub(crate) bad: u64,
     /// Queries without reply.
     pub(crate) lost: u64,
+    /// Queries that were sent.
+    pub(crate) sent: u64,
     /// How long it took.
     pub(crate) seconds: f64,
     /// CPU time of the server, in nanoseconds.
@@ -136,15 +140,19 @@ impl<'a> Client<'a> {
                         self.send(line, more, now)?;
                     }
                     if received == 0 && !spins {
-                        system::wait_readable(&fds, 20);
+                        system::wait_readable(&fds, Duration::from_millis(20));
                     }
                 }
-                Pace::Rate(rate) => {
+                Pace::Rate { rate, spins } => {
                     let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as u64;
-                    while sent < due {
+                    let turn = sent + TURN;
+                    while sent < due.min(turn) {
                         let more = (due - sent).min(8);
                         self.send((sent / 8) as usize % SOCKETS, more as usize, now)?;
                         sent += more;
+                    }
+                    if received == 0 && !spins {
+                        system::wait_readable(&fds, Duration::from_secs(1) / rate);
                     }
                 }
             }
@@ -171,6 +179,7 @@ impl<'a> Client<'a> {
             line.outbound.put(index, &query.octets, line.next_id.wrapping_add(index as u16));
         }
         let sent = if count > 0 { line.outbound.send(&line.socket, count) } else { 0 };
+        self.burst.sent += sent as u64;
         for _ in 0..sent {
             if let Some(place) = line.open.get_mut(usize::from(line.next_id)) {
                 *place = Some((self.next as u32, now));

@@ -74,7 +74,7 @@ fn main() -> Result<(), Failure> {
         memory::print_idle(&at)?;
     }
     if options.wants("overload") {
-        overload::print(&at)?;
+        overload::print(&Surroundings { manifest: &memory::write_large(&scratch)?, ..at })?;
     }
     Ok(())
 }
@@ -147,7 +147,7 @@ fn ask(server: &Server, queries: &[Query], (mode, checks): (Mode, bool), length:
     system::pin(Some(if spins { CORE + 1 } else { CORE }));
     let pace = match mode {
         Mode::OneCore | Mode::TwoCores => Pace::Window { open: 256, spins },
-        Mode::Rate(rate) => Pace::Rate(rate),
+        Mode::Rate(rate) => Pace::Rate { rate, spins },
     };
     let burst =
         Client::new(server.address, queries, checks).and_then(|mut client| client.run(pace, length, server.busiest()));

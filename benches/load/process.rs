@@ -49,12 +49,13 @@ impl Server {
         Ok(Self { name: "echo".to_owned(), address: line.trim().parse()?, child })
     }
 
-    /// The program with the Corefile of a kind of work.
+    /// The program, or another build of it that `FERRODNS_SUBJECT` names, with the Corefile of a kind of work.
     pub(crate) fn program(work: &Work, at: &Surroundings<'_>) -> Result<Self, Failure> {
         let port = free_port()?;
         let corefile = at.folder.join(format!("Corefile.{}", work.name));
         fs::write(&corefile, (work.corefile)(&Surroundings { port, ..*at }))?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrodns"));
+        let path = std::env::var_os("FERRODNS_SUBJECT");
+        let mut command = Command::new(path.unwrap_or_else(|| env!("CARGO_BIN_EXE_ferrodns").into()));
         command.arg("-conf").arg(&corefile).stdout(Stdio::null());
         Self::start("ferrodns", command, port)
     }

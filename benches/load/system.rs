@@ -5,6 +5,7 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 /// Datagrams of one call.
 pub(crate) const BATCH: usize = 64;
@@ -102,12 +103,19 @@ impl Batch {
     }
 }
 
-/// Waits until one of the sockets can be read, some milliseconds at most.
-pub(crate) fn wait_readable(sockets: &[RawFd], milliseconds: i32) {
+/// Waits until one of the sockets can be read, so long at most.
+pub(crate) fn wait_readable(sockets: &[RawFd], most: Duration) {
     let mut polls: Vec<_> =
         sockets.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
-    // SAFETY: the pointer and the number are those of the list.
-    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, milliseconds) };
+    let most = libc::timespec { tv_sec: 0, tv_nsec: most.subsec_nanos().into() };
+    // SAFETY: the pointers and the number are those of the list and of the time; a null mask leaves signals as they are.
+    unsafe { libc::ppoll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, &raw const most, std::ptr::null()) };
+}
+
+/// Lets every other thread go first from now on.
+pub(crate) fn yield_to_others() {
+    // SAFETY: only numbers are passed; 0 is the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
 /// CPU time of a process so far, in nanoseconds; 0 of one that has gone.

@@ -51,6 +51,9 @@ pub struct Error {
     pub message: Option<Box<Message>>,
     /// What was asked when it happened, if that is not what the client asked (plugin `rewrite`).
     pub question: Option<Box<Question>>,
+    /// Whether there was only too much to do. Over UDP such a reply waits behind all others, and is left out if there are too
+    /// many of them.
+    pub is_busy: bool,
     /// The text, with the plugin's prefix where CoreDNS has one.
     text: String,
 }
@@ -59,13 +62,20 @@ impl Error {
     /// An error that becomes SERVFAIL, with the text that `errors` logs.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { rcode: Rcode::SERVFAIL, message: None, question: None, text: text.into() }
+        Self { rcode: Rcode::SERVFAIL, message: None, question: None, is_busy: false, text: text.into() }
     }
 
     /// The same with another rcode.
     #[must_use]
     pub const fn with_rcode(mut self, rcode: Rcode) -> Self {
         self.rcode = rcode;
+        self
+    }
+
+    /// The same, because there is too much to do.
+    #[must_use]
+    pub const fn busy(mut self) -> Self {
+        self.is_busy = true;
         self
     }
 

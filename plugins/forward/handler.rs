@@ -123,7 +123,7 @@ impl Forward {
         if max > 0 && before >= max {
             self.metrics.rejects.inc();
             let text = format!("concurrent queries exceeded maximum {max}");
-            return Err(Error::new(text).with_rcode(Rcode::REFUSED));
+            return Err(Error::new(text).with_rcode(Rcode::REFUSED).busy());
         }
         Ok(permit)
     }

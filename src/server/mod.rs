@@ -97,6 +97,8 @@ impl Drop for Begun {
 pub enum Answer {
     /// This message.
     Message(Message),
+    /// This message, because there is too much to do: it can wait behind others, or be left out.
+    Busy(Message),
     /// Several messages, one after the other.
     Stream(Box<dyn Iterator<Item = Message> + Send>),
     /// Nothing.
@@ -246,10 +248,10 @@ fn settle(outcome: Outcome, request: &Request) -> Answer {
         Ok(Response::Unwritten(rcode)) => Answer::Message(admit::empty(request, rcode)),
         Ok(Response::Stream(messages)) => Answer::Stream(messages),
         Ok(Response::Drop) => Answer::Nothing,
-        Err(error) => match error.message {
-            Some(message) => Answer::Message(*message),
-            None => Answer::Message(admit::empty(request, error.rcode)),
-        },
+        Err(error) => {
+            let message = error.message.map_or_else(|| admit::empty(request, error.rcode), |message| *message);
+            if error.is_busy { Answer::Busy(message) } else { Answer::Message(message) }
+        }
     }
 }
 
@@ -261,7 +263,7 @@ impl Upstream for Reentry {
         let server = self.0.upgrade();
         Box::pin(async move {
             match server?.resolve(&request).await {
-                Answer::Message(message) => Some(message),
+                Answer::Message(message) | Answer::Busy(message) => Some(message),
                 Answer::Stream(_) | Answer::Nothing => None,
             }
         })

@@ -29,6 +29,7 @@ impl Handler for Oracle {
             b"panic" => std::panic::panic_any("oracle panics"),
             b"drop" => Reply::now(Ok(Response::Drop)),
             b"error" => Reply::now(Err(Error::new("out of order"))),
+            b"busy" => Reply::now(Err(Error::new("too much").with_rcode(Rcode::REFUSED).busy())),
             b"refused" => Reply::now(Ok(Response::Unwritten(Rcode::REFUSED))),
             b"stream" => Reply::now(Ok(Response::Stream(Box::new(
                 (0..3).map(|_| addresses(request, 1)).collect::<Vec<_>>().into_iter(),

@@ -1,12 +1,14 @@
 //! Sockets in, octets out. Decides no answer: [`crate::server`] does.
 
+mod shed;
 pub(crate) mod socket;
 pub mod tcp;
 pub mod udp;
 
 use crate::server::Server;
 use arc_swap::ArcSwap;
-use plugin_api::Limits;
+use plugin_api::Metrics;
+use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +26,8 @@ pub struct Handoff {
     /// Runs it.
     pub runtime: Handle,
     permits: Arc<Semaphore>,
+    /// Refusals that were not sent: there were too many.
+    left_out: Counter,
 }
 
 impl Handoff {
@@ -36,16 +40,20 @@ impl Handoff {
     /// A hand-off with room for `queries`.
     #[must_use]
     pub fn with_room(runtime: Handle, queries: usize) -> Self {
-        Self { runtime, permits: Arc::new(Semaphore::new(queries)) }
+        Self { runtime, permits: Arc::new(Semaphore::new(queries)), left_out: Counter::default() }
     }
 
-    /// Shows the bounds of the transports, and what is in use of them.
-    pub fn show_limits(&self, limits: &Limits) {
+    /// Shows the bounds of the transports, what is in use of them, and what was left out for want of room.
+    pub fn show_limits(&self, metrics: &Metrics) {
+        let help = "Counter of refusals for want of room that were not sent, because there were too many.";
+        metrics.get("ferrodns_refusals_left_out", help, || self.left_out.clone());
+        let limits = metrics.limits();
         let permits = Arc::clone(&self.permits);
         let waiting = move || MAX_PENDING.saturating_sub(permits.available_permits()) as u64;
         limits.counted("waiting_queries", MAX_PENDING, waiting);
         limits.counted("tcp_connections_of_a_listener", tcp::MAX_CONNECTIONS, tcp::open_connections);
         limits.bound("udp_batch", socket::BATCH);
+        limits.bound("udp_refusals_of_a_thread", shed::MAX_HELD);
         limits.bound("log_lines", crate::log::RING);
     }
 

@@ -328,7 +328,7 @@ impl Connection {
     ) -> Fate {
         let Answered { request, answer } = answered;
         match answer {
-            Answer::Message(message) => {
+            Answer::Message(message) | Answer::Busy(message) => {
                 append(server, &message, &request, output);
                 request.give_buffer(message.into_octets(), socket::KEEP_BYTES);
             }

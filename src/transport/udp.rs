@@ -4,7 +4,8 @@
 //! and threads belong to the process: a thread looks up the current [`Server`] for each batch and lets go of an old one
 //! when it next wakes, at the latest after some seconds.
 
-use super::socket::{self, Batch, KEEP_BYTES, ReplyTo};
+use super::shed::Shed;
+use super::socket::{self, BATCH, Batch, KEEP_BYTES, ReplyTo};
 use super::{Current, Handoff};
 use crate::server::admit::{self, Verdict};
 use crate::server::{Answer, Answered, Server};
@@ -148,6 +149,7 @@ impl<F> Pool<F> {
 /// What a receiving thread uses again with each batch.
 struct Desk<F> {
     batch: Batch,
+    shed: Shed,
     slot: Slot<F>,
     pool: Arc<Pool<F>>,
     spare: Option<Box<Request>>,
@@ -157,9 +159,10 @@ struct Desk<F> {
 
 impl<F> Desk<F> {
     /// An empty one.
-    fn new() -> Self {
+    fn new(handoff: &Handoff) -> Self {
+        let (batch, shed) = (Batch::new(), Shed::new(handoff.left_out.clone()));
         let pool = Arc::new(Pool(Mutex::default()));
-        Self { batch: Batch::new(), slot: Box::pin(None), pool, spare: None, held: None }
+        Self { batch, shed, slot: Box::pin(None), pool, spare: None, held: None }
     }
 }
 
@@ -173,12 +176,12 @@ impl Worker {
         let runtime = self.handoff.runtime.clone();
         let _entered = runtime.enter();
         let _cell = OwnCell::claim();
-        let mut desk = Desk::new();
+        let mut desk = Desk::new(&self.handoff);
         while !self.stop.load(Ordering::Acquire) {
             // Panics of handlers are caught one by one; this is for our own. One batch is lost then, not the listener.
             let turn = AssertUnwindSafe(|| self.turn(&mut desk, &answer));
             if catch_unwind(turn).is_err() {
-                desk = Desk::new();
+                desk = Desk::new(&self.handoff);
             }
         }
         // Nothing that a client has sent before the socket closes is lost.
@@ -188,6 +191,7 @@ impl Worker {
                 break;
             }
         }
+        desk.shed.send_all(&self.socket);
     }
 
     /// Waits for a batch, works on it and sends the replies. Says whether there was any datagram; a socket that has been
@@ -196,7 +200,7 @@ impl Worker {
     where
         F: Future<Output = Worked> + Send + 'static,
     {
-        let received = match desk.batch.receive(&self.socket) {
+        let received = match desk.batch.receive(&self.socket, desk.shed.is_empty()) {
             Ok(received) => received,
             Err(error) => self.wait_after(&error),
         };
@@ -211,6 +215,9 @@ impl Worker {
             self.serve((&server, arrival), index, desk, answer);
         }
         desk.batch.send(&self.socket);
+        if received < BATCH {
+            desk.shed.send_some(&self.socket);
+        }
         desk.batch.has_octets()
     }
 
@@ -241,7 +248,7 @@ impl Worker {
     ) where
         F: Future<Output = Worked> + Send + 'static,
     {
-        let Desk { batch, slot, pool, spare, held } = desk;
+        let Desk { batch, shed, slot, pool, spare, held } = desk;
         let Some((packet, out)) = batch.exchange(index) else { return };
         let mut request = spare.take().unwrap_or_else(|| server.request(Transport::Udp));
         let local = packet.local.map_or(self.local, |ip: IpAddr| SocketAddr::new(ip, self.local.port()));
@@ -265,10 +272,11 @@ impl Worker {
                 slot.set(None);
                 *held = Some(own);
                 let request = answered.request;
+                let is_busy = matches!(answered.answer, Answer::Busy(_));
                 if let Some(message) = single(answered.answer) {
                     server.write(&message, &request, out);
                     request.give_buffer(message.into_octets(), KEEP_BYTES);
-                    batch.queue(index);
+                    if is_busy { hold_back(shed, batch, index) } else { batch.queue(index) }
                 }
                 *spare = Some(request);
             }
@@ -277,29 +285,31 @@ impl Worker {
                 // A request that was made for a server before a reload points to that.
                 *spare = request.filter(|request| Arc::ptr_eq(&request.origin().site, server.site()));
                 let work = std::mem::replace(slot, next.unwrap_or_else(|| Box::pin(None)));
-                self.hand_off(server, (batch, index), work, pool);
+                if !self.hand_off(server, (batch, index), work, pool) {
+                    hold_back(shed, batch, index);
+                }
             }
         }
     }
 
-    /// Gives work that must wait to the runtime, or answers SERVFAIL if there is too much of it.
+    /// Gives work that must wait to the runtime; if there is too much of it, writes SERVFAIL and says no.
     fn hand_off<F>(
         &self,
         server: &Arc<Server>,
         (batch, index): (&mut Batch, usize),
         mut work: Slot<F>,
         pool: &Arc<Pool<F>>,
-    ) where
+    ) -> bool
+    where
         F: Future<Output = Worked> + Send + 'static,
     {
         let Some(permit) = self.handoff.permit() else {
             if let Some((packet, out)) = batch.exchange(index) {
                 admit::busy(packet.octets, out);
-                batch.queue(index);
             }
-            return;
+            return false;
         };
-        let Some(to) = batch.reply_to(index) else { return };
+        let Some(to) = batch.reply_to(index) else { return true };
         let (socket, server, pool) = (Arc::clone(&self.socket), Arc::clone(server), Arc::clone(pool));
         let under_way = server.begin();
         self.handoff.runtime.spawn(async move {
@@ -310,6 +320,14 @@ impl Worker {
             pool.give(work, request);
             drop((permit, under_way));
         });
+        true
+    }
+}
+
+/// Keeps the reply that was written for datagram `index` until there is nothing better to do.
+fn hold_back(shed: &mut Shed, batch: &mut Batch, index: usize) {
+    if let Some((to, reply)) = batch.reply_to(index).zip(batch.written()) {
+        shed.hold(to, reply);
     }
 }
 
@@ -321,7 +339,7 @@ fn poll<F: Future>(slot: &mut Slot<F>, context: &mut Context<'_>) -> Poll<F::Out
 /// What one datagram can bring of an answer. A zone transfer is not for UDP (RFC 5936 §4.2): its first message goes out.
 fn single(answer: Answer) -> Option<Message> {
     match answer {
-        Answer::Message(message) => Some(message),
+        Answer::Message(message) | Answer::Busy(message) => Some(message),
         Answer::Stream(mut messages) => messages.next(),
         Answer::Nothing => None,
     }

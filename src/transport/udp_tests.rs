@@ -74,6 +74,33 @@ fn what_has_arrived_is_answered_before_the_end() {
 }
 
 #[test]
+fn an_answer_does_not_wait_behind_refusals_for_want_of_room() {
+    let runtime = Runtime::new().unwrap();
+    for (name, rcode) in [("busy.test", Rcode::REFUSED), ("wait.test", Rcode::SERVFAIL)] {
+        let (server, _gate) = server();
+        let bound = BoundUdp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let socket = client(bound.local_addr().unwrap());
+        // Nobody reads yet: a batch that is full of refusals, and another that is not.
+        let ids = 0..50;
+        for id in ids.clone() {
+            socket.send(&query(id, name, Type::A, None)).unwrap();
+            if id == 39 {
+                socket.send(&query(100, "a.test", Type::A, None)).unwrap();
+            }
+        }
+        let current = Arc::new(ArcSwap::from(server));
+        let mut listener = bound.serve(current, Handoff::with_room(runtime.handle().clone(), 0)).unwrap();
+        assert_eq!(receive(&socket).id(), 100, "{name}");
+        listener.stop();
+        for id in ids {
+            let refused = receive(&socket);
+            assert_eq!((refused.id(), refused.rcode()), (id, rcode), "{name}");
+            assert_eq!(refused.question().unwrap().0.to_string(), format!("{name}."));
+        }
+    }
+}
+
+#[test]
 fn every_end_of_a_chain_has_its_reply() {
     let runtime = Runtime::new().unwrap();
     let (listener, _gate) = listen(&runtime, "127.0.0.1:0", 8);
@@ -200,7 +227,7 @@ fn a_ready_answer_allocates_nothing() {
         query(4, "refused.test", Type::A, None),
         vec![0; 12],
     ];
-    let mut desk = Desk::new();
+    let mut desk = Desk::new(&worker.handoff);
     let mut octets = [0; 512];
     let mut round = || {
         for query in &queries {
