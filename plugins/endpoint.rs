@@ -325,16 +325,19 @@ fn bind(address: &str) -> Result<TcpListener, String> {
     Err(failure)
 }
 
-/// Binds one address, shared with other sockets of the process as CoreDNS's listeners are.
+/// Binds one address, shared with other sockets of the process as CoreDNS's listeners are. A port that the system chooses is
+/// shared from then on only: asked before, it may choose one that another such socket has.
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    #[cfg(unix)]
-    socket.set_reuse_port(true)?;
+    if address.port() != 0 {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;
     }
     socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
     socket.listen(128)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())

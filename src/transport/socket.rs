@@ -34,11 +34,10 @@ const CONTROL: usize = 64;
 /// As the system's `socket`, `setsockopt` and `bind`.
 pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    prepare(&socket, address)?;
     // The system may give less, and says nothing then.
     socket.set_recv_buffer_size(BUFFER_BYTES)?;
     socket.set_send_buffer_size(BUFFER_BYTES)?;
-    socket.bind(&address.into())?;
+    bind(&socket, address)?;
     let socket = UdpSocket::from(socket);
     if address.ip().is_unspecified() {
         ask_for_destination(&socket, address.is_ipv6())?;
@@ -53,22 +52,24 @@ pub(super) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
 /// As the system's `socket`, `setsockopt`, `bind` and `listen`.
 pub(super) fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    prepare(&socket, address)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
+    bind(&socket, address)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// What both kinds want: a shared port, and IPv4 on the IPv6 wildcard.
-fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    #[cfg(unix)]
-    socket.set_reuse_port(true)?;
+/// Binds a socket of either kind to a port that it shares, and on the IPv6 wildcard to IPv4, too. A port that the system
+/// chooses is shared from then on only: asked before, it may choose one that another such socket has.
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    Ok(())
+    if address.port() != 0 {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)
 }
 
 /// Asks the system to say with each datagram to which address it was sent.

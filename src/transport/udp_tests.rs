@@ -5,6 +5,7 @@ use crate::server::testing::{query, server};
 use crate::transport::Handoff;
 use arc_swap::ArcSwap;
 use plugin_api::{Message, Rcode, Section, Type};
+use std::collections::HashSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,6 +40,18 @@ fn receive(socket: &UdpSocket) -> Message {
 fn ask(socket: &UdpSocket, name: &str) -> Message {
     socket.send(&query(9, name, Type::A, None)).unwrap();
     receive(socket)
+}
+
+#[test]
+fn a_port_that_the_system_chooses_is_nobodys_else() {
+    socket::raise_file_limit();
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    // So many that two of them would have the same port nearly for certain.
+    let sockets: Vec<_> = (0..1000).map(|_| BoundUdp::bind(address).unwrap()).collect();
+    let ports: HashSet<u16> = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+    assert_eq!(ports.len(), sockets.len());
+    // It can be shared all the same.
+    BoundUdp::bind(sockets[0].local_addr().unwrap()).unwrap();
 }
 
 #[test]
