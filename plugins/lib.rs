@@ -51,8 +51,6 @@ mod pattern;
 mod reply_kind;
 mod search_list;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod trial;
 mod zonefile;
 

@@ -1,6 +1,6 @@
 //! Tests of the directive; the endpoint itself is tested with the running program.
 
-use crate::testing::setup_error;
+use crate::trial::setup_error;
 
 #[test]
 fn errors_are_coredns_words() {
@@ -16,9 +16,9 @@ fn errors_are_coredns_words() {
         ),
         ("health {\n bogus\n}", "plugin/health: Corefile:3 - Error during parsing: unknown property 'bogus'"),
     ] {
-        assert_eq!(setup_error(super::PLUGIN, text).as_deref(), Some(expected));
+        assert_eq!(setup_error(text).as_deref(), Some(expected));
     }
-    assert_eq!(setup_error(super::PLUGIN, "health\nhealth :8081 {\n lameduck -5s\n}"), None);
+    assert_eq!(setup_error("health\nhealth :8081 {\n lameduck -5s\n}"), None);
 }
 
 #[test]

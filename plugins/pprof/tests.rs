@@ -1,7 +1,7 @@
 //! Tests of the directive and the pages.
 
-use super::{PLUGIN, page};
-use crate::testing::setup_error;
+use super::page;
+use crate::trial::setup_error;
 use http::StatusCode;
 
 #[test]
@@ -15,9 +15,9 @@ fn errors_are_coredns_words() {
         ),
         ("pprof {\n bogus\n}", "plugin/pprof: Corefile:3 - Error during parsing: unknown property 'bogus'"),
     ] {
-        assert_eq!(setup_error(PLUGIN, text).as_deref(), Some(expected));
+        assert_eq!(setup_error(text).as_deref(), Some(expected));
     }
-    assert_eq!(setup_error(PLUGIN, "pprof :6060 {\n block 5\n}"), None);
+    assert_eq!(setup_error("pprof :6060 {\n block 5\n}"), None);
 }
 
 #[test]

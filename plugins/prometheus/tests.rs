@@ -1,10 +1,8 @@
 //! Tests of the directive, the counting and the text.
 
-use super::{PLUGIN, text::convert, wanted};
-use crate::testing::{process, set_up, setup_error};
-use plugin_api::{Chain, Class, Linked, Name, Next, Origin, Question, Request, Site, Transport, Type, Zones};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use super::{text::convert, wanted};
+use crate::trial::{Trial, now, request, setup_error};
+use plugin_api::Next;
 
 #[test]
 fn errors_are_coredns_words() {
@@ -17,39 +15,18 @@ fn errors_are_coredns_words() {
             "plugin/prometheus: Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'yes'",
         ),
     ] {
-        assert_eq!(setup_error(PLUGIN, text).as_deref(), Some(expected));
+        assert_eq!(setup_error(text).as_deref(), Some(expected));
     }
-    assert_eq!(setup_error(PLUGIN, "prometheus :9153"), None);
+    assert_eq!(setup_error("prometheus :9153"), None);
 }
 
 #[test]
 fn a_query_is_counted_with_coredns_names() {
-    let process = process();
-    let mut block = set_up(&process, PLUGIN, "prometheus").unwrap();
-    let chain: Chain = block.handlers.clone().into();
-    let servers: [Arc<str>; 1] = ["dns://:53".into()];
-    let addresses: [SocketAddr; 1] = ["[::]:53".parse().unwrap()];
-    let zones = Zones::new(vec![plugin_api::Zone::root()]);
-    let linked = Linked {
-        links: &block.links,
-        chain: &chain,
-        zones: &zones,
-        servers: &servers,
-        addresses: &addresses,
-        view: "",
-    };
-    for (_, linker) in block.linkers.drain(..) {
-        linker(&linked).unwrap();
-    }
-    let site = Arc::new(Site { server: Arc::clone(&servers[0]), upstream: None });
-    let peer = "127.0.0.1:5353".parse().unwrap();
-    let mut request =
-        Request::empty(Origin { peer, local: peer, transport: Transport::Udp, arrival: process.clock.now(), site });
-    request.set_question(Question::new(Name::from_text("a.b").unwrap(), Type(65400), Class::IN));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert!(runtime.block_on(Next::start(&chain).run(&request)).is_err());
+    let trial = Trial::new("prometheus");
+    let request = request("a.b TYPE65400", &trial.process.clock);
+    assert!(now(Next::start(&trial.chain).run(&request)).is_err());
     let mut encoded = String::new();
-    process.metrics.with(|registry| prometheus_client::encoding::text::encode(&mut encoded, registry)).unwrap();
+    trial.process.metrics.with(|registry| prometheus_client::encoding::text::encode(&mut encoded, registry)).unwrap();
     let text = convert(&encoded, &[]);
     for line in [
         "# TYPE coredns_dns_requests_total counter",

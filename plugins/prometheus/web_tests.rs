@@ -1,7 +1,6 @@
 //! `tls FILE`: the metrics over TLS, for those with a certificate or a password, over real sockets.
 
-use super::PLUGIN;
-use crate::testing::{process, set_up};
+use crate::trial::{Trial, process, setup_error};
 use plugin_api::{Block, Lifecycle};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::net::SocketAddr;
@@ -35,7 +34,7 @@ impl Served {
         let authority = authority();
         let address = SocketAddr::from(([127, 0, 0, 1], ports::free().unwrap()));
         let text = format!("prometheus {address} {{\n tls {}\n}}", folder.join("web.yml").display());
-        let served = Self { folder, address, block: set_up(&process(), PLUGIN, &text).unwrap(), authority };
+        let served = Self { folder, address, block: Trial::new(&text).block, authority };
         served.write("localhost", config);
         for (_, part) in &served.block.managed {
             let part: &Arc<dyn Lifecycle> = part;
@@ -229,12 +228,12 @@ fn what_cannot_be_done_is_said() {
 
 #[test]
 fn the_file_is_named_once() {
-    let error = set_up(&process(), PLUGIN, "prometheus {\n tls a\n tls b\n}").err();
+    let error = setup_error("prometheus {\n tls a\n tls b\n}");
     assert_eq!(
         error.as_deref(),
         Some("plugin/prometheus: Corefile:4 - Error during parsing: tls block already specified")
     );
-    let error = set_up(&process(), PLUGIN, "prometheus {\n tls\n}").err();
+    let error = setup_error("prometheus {\n tls\n}");
     let expected = "plugin/prometheus: Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'tls'";
     assert_eq!(error.as_deref(), Some(expected));
 }

@@ -1,7 +1,7 @@
 //! Tests of the directive and the board.
 
-use super::{Board, PLUGIN};
-use crate::testing::setup_error;
+use super::Board;
+use crate::trial::setup_error;
 use plugin_api::link::Ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +25,9 @@ fn errors_are_coredns_words() {
             "plugin/ready: Corefile:3 - Error during parsing: monitor type 'never' not supported",
         ),
     ] {
-        assert_eq!(setup_error(PLUGIN, text).as_deref(), Some(expected));
+        assert_eq!(setup_error(text).as_deref(), Some(expected));
     }
-    assert_eq!(setup_error(PLUGIN, "ready :8181 {\n monitor until-ready\n monitor continuously\n}"), None);
+    assert_eq!(setup_error("ready :8181 {\n monitor until-ready\n monitor continuously\n}"), None);
 }
 
 #[test]

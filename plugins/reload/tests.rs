@@ -1,7 +1,7 @@
 //! Tests of the directive; reloads themselves are tested with the running program.
 
 use super::setup::spread;
-use crate::testing::setup_error;
+use crate::trial::setup_error;
 use std::time::Duration;
 
 #[test]
@@ -18,9 +18,9 @@ fn errors_are_coredns_words() {
             "plugin/reload: Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after '1s'",
         ),
     ] {
-        assert_eq!(setup_error(super::PLUGIN, text).as_deref(), Some(expected));
+        assert_eq!(setup_error(text).as_deref(), Some(expected));
     }
-    assert_eq!(setup_error(super::PLUGIN, "reload\nreload 5s"), None);
+    assert_eq!(setup_error("reload\nreload 5s"), None);
 }
 
 #[test]
