@@ -13,6 +13,8 @@ mod refresh;
 mod setup;
 mod store;
 #[cfg(test)]
+mod store_tests;
+#[cfg(test)]
 mod tests;
 
 use plugin_api::{Limits, Plugin};

@@ -1,9 +1,6 @@
 //! Tests of `cache`: a scripted last handler, a clock that is turned by hand.
 
-use super::item::Item;
-use super::store::{Key, Store};
 use crate::trial::{self, Trial, setup_error};
-use hashbrown::DefaultHashBuilder;
 use plugin_api::{
     BoxFuture, Chain, Class, Clock, Error, Handler, Message, Name, Next, OwnedRecord, Rcode, Reply, ReplyBuilder,
     Request, Response, Section, Site, Soa, Type, Upstream, flag,
@@ -12,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// A scripted server: what it says hangs on the words in the first label, its A record counts the queries.
@@ -61,7 +58,7 @@ impl Script {
 }
 
 /// The records that words stand for.
-fn records(request: &Request, words: &str, (count, ttl, soa): (usize, u32, u32)) -> Message {
+pub(super) fn records(request: &Request, words: &str, (count, ttl, soa): (usize, u32, u32)) -> Message {
     let has = |word: &str| words.split('-').any(|found| found == word);
     let own = request.qname().as_wire().to_vec();
     let zone = Name::from_text("zone.test").unwrap();
@@ -554,51 +551,6 @@ async fn verification_has_a_limit() {
     gate.1.add_permits(1);
     let verified = ask_in_task((&trial, &chain), "x-ttl1.test").await.unwrap();
     assert_eq!(verified, "NOERROR qr aa rd; answer: x-ttl1.test. 1 IN A 192.0.2.3");
-}
-
-/// A query, and a message with so many records that answers it.
-fn stored(name: &str) -> (Box<Request>, Item) {
-    let request = trial::request(name, &Clock::system());
-    let message = records(&request, name.split('.').next().unwrap(), (1, 60, 60));
-    (request, Item::new(&message, 60, Instant::now()))
-}
-
-#[test]
-fn a_store_is_bounded_by_entries_and_octets() {
-    let hasher = DefaultHashBuilder::default();
-    let store = Store::new(10_000);
-    let mut evicted = 0;
-    for number in 0..30_000 {
-        let (request, item) = stored(&format!("x.{number}.test"));
-        let key = Key::of(&request, &hasher);
-        evicted += store.insert(&key, item);
-        assert!(store.get(&key, |item| item.ttl).is_some());
-    }
-    assert!(store.len() <= 9984 && store.len() > 9000, "{}", store.len());
-    assert_eq!(usize::try_from(evicted).unwrap() + store.len(), 30_000);
-    let store = Store::new(0);
-    for number in 0..2000 {
-        let (request, item) = stored(&format!("x-big.{number}.test"));
-        let key = Key::of(&request, &hasher);
-        store.insert(&key, item);
-        assert!(store.get(&key, |item| item.ttl).is_some());
-    }
-    assert!(store.len() <= 256, "one message of 53 kB fits into a shard, not two: {}", store.len());
-}
-
-#[test]
-fn a_store_forgets_and_replaces() {
-    let hasher = DefaultHashBuilder::default();
-    let store = Store::new(100);
-    let (request, item) = stored("x.test");
-    let key = Key::of(&request, &hasher);
-    let mut newer = item.clone();
-    newer.ttl = 9;
-    assert_eq!(store.insert(&key, item) + store.insert(&key, newer), 0);
-    assert_eq!((store.len(), store.get(&key, |item| item.ttl)), (1, Some(9)));
-    store.remove(&key);
-    store.remove(&key);
-    assert_eq!((store.len(), store.get(&key, |item| item.ttl)), (0, None));
 }
 
 #[test]
