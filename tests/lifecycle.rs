@@ -257,6 +257,24 @@ fn the_query_log_is_whole_when_the_program_ends() {
 }
 
 #[test]
+fn the_query_log_says_what_was_cut_short() {
+    let hosts: String = (1..=100).map(|last| format!("192.0.2.{last} many.test\n")).collect();
+    let log = "log . \"{name} {proto} {>bufsize} {>rflags} {rsize}\"";
+    let mut life = Life::start(&format!(".:{{$PORT}} {{\n bind 127.0.0.1\n {log}\n hosts missing {{\n{hosts}}}\n}}\n"));
+    // What CoreDNS 1.14.7 writes for the same.
+    for (query, line) in [
+        ("many.test A", "udp 512 qr,aa,tc,rd 2527"),
+        ("many.test A bufsize=1232", "udp 1232 qr,aa,tc,rd 2527"),
+        ("many.test A bufsize=1638", "udp 1638 qr,aa,rd 2527"),
+        ("many.test A bufsize=1637", "udp 1637 qr,aa,tc,rd 2527"),
+        ("many.test A tcp", "tcp 65535 qr,aa,rd 2527"),
+    ] {
+        assert_eq!(life.ask(query).rcode.as_deref(), Some("NOERROR"));
+        life.await_log(&format!("[INFO] many.test. {line}"), 1);
+    }
+}
+
+#[test]
 fn a_second_process_shares_the_port() {
     let corefile = ".:{$PORT} {\n bind 127.0.0.1\n whoami\n}\n";
     let mut first = Life::start(corefile);

@@ -53,6 +53,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Upstream: Send + Sync {
     /// What a client would get for `request`; none where nothing would be sent.
     fn lookup(&self, request: Box<Request>) -> BoxFuture<'_, Option<Message>>;
+
+    /// Whether records will be left out of this reply to `request`, and TC set, because it is too large for the client. Not where
+    /// replies have no bound.
+    fn truncates(&self, _message: &Message, _request: &Request) -> bool {
+        false
+    }
 }
 
 /// Where a query came from and how.

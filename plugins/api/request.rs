@@ -370,6 +370,12 @@ impl Request {
         upstream.lookup(inner).await
     }
 
+    /// Whether the server will have to cut this reply short for the client, and set TC.
+    #[must_use]
+    pub fn truncates(&self, message: &Message) -> bool {
+        self.origin.site.upstream.as_deref().is_some_and(|server| server.truncates(message, self))
+    }
+
     /// How many lookups from within led here; 0 for a client's query.
     #[must_use]
     pub const fn depth(&self) -> u8 {

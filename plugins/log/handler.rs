@@ -2,7 +2,7 @@
 
 use super::format::{Answered, Format};
 use crate::reply_kind::{Class, Kind};
-use plugin_api::{Clock, Handler, Message, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response, Zone};
+use plugin_api::{Clock, Handler, Message, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response, Zone, flag};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -63,23 +63,24 @@ impl Log {
         let unwritten = |rcode: Rcode| {
             let mut reply = ReplyBuilder::new(request);
             reply.set_rcode(rcode);
-            self.of_message(&reply.finish())
+            self.of_message(request, &reply.finish())
         };
         match outcome {
-            Ok(Response::Message(message)) => self.of_message(message),
+            Ok(Response::Message(message)) => self.of_message(request, message),
             Ok(Response::Unwritten(rcode)) => unwritten(*rcode),
             Ok(Response::Stream(_) | Response::Drop) => (Answered::default(), Kind::OtherError),
             Err(error) => match &error.message {
-                Some(message) => self.of_message(message),
+                Some(message) => self.of_message(request, message),
                 None => unwritten(error.rcode),
             },
         }
     }
 
-    /// What is said of a message.
-    fn of_message(&self, message: &Message) -> (Answered, Kind) {
-        let answered =
-            Answered { head: Some((message.rcode(), message.flags())), size: size(message), ..Answered::default() };
+    /// What is said of a message: its size before, its flags after it has been cut short for the client, as CoreDNS has them.
+    fn of_message(&self, request: &Request, message: &Message) -> (Answered, Kind) {
+        let cut = if request.truncates(message) { flag::TC } else { 0 };
+        let head = Some((message.rcode(), message.flags() | cut));
+        let answered = Answered { head, size: size(message), ..Answered::default() };
         (answered, Kind::of(message, self.clock.unix_seconds()))
     }
 }

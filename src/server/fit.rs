@@ -41,6 +41,18 @@ pub fn fit(message: &Message, request: &Request, echoed: &[u16], out: &mut Vec<u
     }
 }
 
+/// Whether [`fit`] would leave records out of a reply; for those who are told before it is written. It costs nothing but for a reply
+/// that is too large uncompressed, which is written to see.
+pub(super) fn truncates(message: &Message, request: &Request, echoed: &[u16]) -> bool {
+    let opt_len = Opt::of(message, request, echoed).map_or(0, |opt| opt.len());
+    if message.octets().len() + opt_len <= request.reply_limit() {
+        return false;
+    }
+    let mut out = Vec::new();
+    fit(message, request, echoed, &mut out);
+    out.get(2).is_some_and(|octet| octet & 0x02 != 0)
+}
+
 /// Whether a reply of this size that fits is compressed all the same.
 fn fragments(octets: usize, request: &Request) -> bool {
     let is_udp = matches!(request.origin().transport, Transport::Udp | Transport::Https3 | Transport::Quic);

@@ -1,6 +1,6 @@
 //! Tests of the final form of replies. The sizes are those that CoreDNS 1.14.7 gave for the same records.
 
-use super::fit;
+use super::{fit, truncates};
 use crate::server::testing::{octets, origin, query};
 use plugin_api::{Edns, Message, Name, OwnedRecord, Request, Section, Srv, Transport, Type, flag};
 use plugin_api::{Rcode, ReplyBuilder};
@@ -53,6 +53,7 @@ fn addresses_are_cut_and_compressed_as_recorded() {
         let request = request("many.server.test", Type::A, transport, payload);
         let octets = sent(&addresses(&request, 200), &request);
         assert_eq!(octets.len(), size, "{transport:?} {payload:?}");
+        assert_eq!(truncates(&addresses(&request, 200), &request, &[]), is_cut);
         let reply = Message::read(&octets).unwrap();
         assert_eq!(reply.has_flag(flag::TC), is_cut);
         assert!(reply.section(Section::Answer).all(|record| record.owner == wire("many.server.test")));

@@ -268,6 +268,10 @@ impl Upstream for Reentry {
             }
         })
     }
+
+    fn truncates(&self, message: &Message, request: &Request) -> bool {
+        self.0.upgrade().is_some_and(|server| fit::truncates(message, request, &server.parts.echoed))
+    }
 }
 
 #[cfg(test)]
