@@ -277,6 +277,8 @@ impl Upstream for Reentry {
 #[cfg(test)]
 mod exercise;
 #[cfg(test)]
+mod lookup_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
