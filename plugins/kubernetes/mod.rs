@@ -23,6 +23,7 @@ mod live;
 mod metrics;
 mod objects;
 mod source;
+mod thread;
 mod warm;
 mod writer;
 

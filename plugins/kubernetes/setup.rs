@@ -22,6 +22,7 @@ use super::source::api::{self, Api};
 use super::source::manifest::Manifests;
 use super::source::selector::Selector;
 use super::source::{Source, Wanted};
+use super::thread::OnThread;
 use super::transfer::WholeZones;
 use super::warm::{self, Warm, WarmStart};
 
@@ -398,7 +399,7 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
     setup.offer::<dyn ExternalNames>(Arc::new(external));
     setup.offer::<dyn Transfer>(Arc::new(WholeZones(Arc::clone(&handler))));
     setup.offer::<dyn SearchPath>(Arc::new(ClientSearch::new(Arc::clone(&handler))));
-    setup.manage(live);
+    setup.manage(Arc::new(OnThread::new(live)));
     setup.push(handler);
 }
 
