@@ -2,7 +2,9 @@
 //!
 //! An object that cannot be decoded costs itself and no more; text that is no JSON costs the whole response.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::io::BufRead;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
@@ -104,30 +106,50 @@ struct EventType {
     kind: String,
 }
 
+/// Returns octets as text: checked as a whole, which costs less than string by string. What is no UTF-8 is replaced, as Go does.
+fn text(octets: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
+}
+
 /// Decodes an item of a list.
-pub(super) fn item(kind: Kind, text: &[u8]) -> Result<Result<Object, Undecodable>, Failure> {
-    match Object::decode(kind, &mut serde_json::Deserializer::from_slice(text)) {
+pub(super) fn item(kind: Kind, octets: &[u8]) -> Result<Result<Object, Undecodable>, Failure> {
+    let text = text(octets);
+    match Object::decode(kind, &mut serde_json::Deserializer::from_str(&text)) {
         Ok(object) => Ok(Ok(object)),
         Err(error) if error.is_data() => {
-            let outline: Outline = serde_json::from_slice(text).unwrap_or_default();
+            let outline: Outline = serde_json::from_str(&text).unwrap_or_default();
             Ok(Err(undecodable(outline, &error)))
         }
         Err(error) => Err(Failure::Broken(format!("the response is no JSON: {error}"))),
     }
 }
 
+/// Decodes the watch event that is all of the first line, as an API server writes it: its end need not be looked for. Returns it
+/// with what follows; none if anything is unusual, so that it has to be looked at piece by piece.
+pub(super) fn of_line(kind: Kind, octets: &[u8]) -> Option<(Event, &[u8])> {
+    let mut rest = octets;
+    let length = rest.skip_until(b'\n').ok()?;
+    let line = octets.get(..length)?.strip_suffix(b"\n")?;
+    let text = std::str::from_utf8(line).ok()?;
+    let mut from = serde_json::Deserializer::from_str(text);
+    let event = EventSeed { kind, known: None }.deserialize(&mut from).ok()?;
+    from.end().ok()?;
+    Some((event, rest))
+}
+
 /// Decodes a watch event.
-pub(super) fn event(kind: Kind, text: &[u8]) -> Result<Result<Event, Undecodable>, Failure> {
-    let read = |known| EventSeed { kind, known }.deserialize(&mut serde_json::Deserializer::from_slice(text));
+pub(super) fn event(kind: Kind, octets: &[u8]) -> Result<Result<Event, Undecodable>, Failure> {
+    let text = text(octets);
+    let read = |known| EventSeed { kind, known }.deserialize(&mut serde_json::Deserializer::from_str(&text));
     let mut result = read(None);
     if result.as_ref().is_err_and(|error| error.to_string().starts_with(TYPE_TOO_LATE)) {
-        let known = serde_json::from_slice::<EventType>(text).ok().map(|event| event.kind);
+        let known = serde_json::from_str::<EventType>(&text).ok().map(|event| event.kind);
         result = read(Some(known.unwrap_or_default()));
     }
     match result {
         Ok(event) => Ok(Ok(event)),
         Err(error) if error.is_data() => {
-            let outline: EventOutline = serde_json::from_slice(text).unwrap_or_default();
+            let outline: EventOutline = serde_json::from_str(&text).unwrap_or_default();
             Ok(Err(undecodable(outline.object, &error)))
         }
         Err(error) => Err(Failure::Broken(format!("the response is no JSON: {error}"))),
@@ -267,6 +289,29 @@ mod tests {
         assert!(matches!(gone, Ok(Ok(Event::Deleted(_)))), "{gone:?}");
         let other = event(Kind::Pod, format!(r#"{{"type":"RENAMED",{object}}}"#).as_bytes());
         assert!(matches!(other, Ok(Ok(Event::Unknown(kind))) if kind == "RENAMED"));
+    }
+
+    #[test]
+    fn an_event_on_a_line_is_taken_at_once_and_others_are_left() {
+        let object = r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#;
+        let two = format!("{object}\n{object}");
+        let Some((Event::Applied(found), rest)) = of_line(Kind::Service, two.as_bytes()) else { panic!("{two}") };
+        assert_eq!((&*found.metadata().name, rest), ("a", object.as_bytes()));
+        let broken = object.replace(",", ",\n");
+        let bad = object.replace("metadata", "spec");
+        for text in
+            [object, &format!("{object}{object}\n"), &format!("{broken}\n"), &format!("{bad}x\n"), "\n", "{}\n", ""]
+        {
+            assert!(of_line(Kind::Service, text.as_bytes()).is_none(), "{text}");
+        }
+        assert!(of_line(Kind::Service, b"{\"type\":\"BOOKMARK\",\"x\":\"\xff\",\"object\":{}}\n").is_none());
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced_as_go_does() {
+        let octets = b"{\"metadata\":{\"name\":\"a\",\"labels\":{\"k\":\"\xff\"}}}";
+        let Ok(Ok(object)) = item(Kind::Service, octets) else { panic!("refused") };
+        assert_eq!(object.metadata().label("k"), Some("\u{fffd}"));
     }
 
     #[test]

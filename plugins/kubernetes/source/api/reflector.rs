@@ -274,7 +274,15 @@ impl Reflector {
             };
             let Some(chunk) = chunk else { break };
             let mut rest = &*chunk;
-            while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
+            loop {
+                if splitter.is_between()
+                    && let Some((event, after)) = event::of_line(self.target.kind, rest)
+                {
+                    rest = after;
+                    self.event(Ok(event)).await?;
+                    continue;
+                }
+                let Some(piece) = splitter.next(&mut rest).map_err(broken)? else { break };
                 if let Piece::Item(text) = piece {
                     self.event(event::event(self.target.kind, text)?).await?;
                 }
