@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 /// Branches at each of the two levels of a [`Table`]: 1,024 shards, 150 entries each at 150,000 endpoints.
 const BRANCHES: usize = 32;
-/// Slots in one chunk of a [`Store`].
-const CHUNK: usize = 128;
+/// Slots in a chunk of a [`Store`], and chunks in a block: a change copies a chunk, a block and the list of blocks, each with the
+/// counts of all that stands in it, so they are small; and one more level would be one more step for every query.
+const SPAN: usize = 32;
 
 /// Entries with equal hash bits, sorted: the upper half is hash, the lower half is an id.
 type Shard = Arc<[u64]>;
@@ -101,46 +102,65 @@ impl Table {
 /// Objects by id.
 #[derive(Debug)]
 pub(super) struct Store<T> {
-    /// The objects; an id is chunk number times [`CHUNK`] plus slot.
-    chunks: Arc<Vec<Chunk<T>>>,
+    /// The objects, in the order of their ids.
+    blocks: Arc<[Block<T>]>,
 }
 
-/// Some objects by the lower part of their id.
-type Chunk<T> = Arc<[Option<Arc<T>>; CHUNK]>;
+/// Some objects.
+type Chunk<T> = Arc<[Option<Arc<T>>; SPAN]>;
+/// Some chunks.
+type Block<T> = Arc<[Chunk<T>; SPAN]>;
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { chunks: Arc::default() }
+        Self { blocks: Arc::default() }
     }
 }
 
 impl<T> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self { chunks: Arc::clone(&self.chunks) }
+        Self { blocks: Arc::clone(&self.blocks) }
     }
+}
+
+/// Returns block, chunk and slot of an id.
+const fn seat(id: u32) -> (usize, usize, usize) {
+    let id = id as usize;
+    (id / (SPAN * SPAN), id / SPAN % SPAN, id % SPAN)
+}
+
+/// Makes a block with nothing in it.
+fn empty<T>() -> Block<T> {
+    let chunk: Chunk<T> = Arc::new(std::array::from_fn(|_| None));
+    Arc::new(std::array::from_fn(|_| Arc::clone(&chunk)))
 }
 
 impl<T> Store<T> {
     /// Returns the object with this id.
     pub(super) fn get(&self, id: u32) -> Option<&Arc<T>> {
-        self.chunks.get(id as usize / CHUNK)?.get(id as usize % CHUNK)?.as_ref()
+        let (block, chunk, slot) = seat(id);
+        self.blocks.get(block)?.get(chunk)?.get(slot)?.as_ref()
     }
 
     /// Puts an object in its place, or nothing.
     pub(super) fn set(&mut self, id: u32, object: Option<Arc<T>>) {
-        let chunks = Arc::make_mut(&mut self.chunks);
-        while chunks.len() <= id as usize / CHUNK {
-            chunks.push(Arc::new(std::array::from_fn(|_| None)));
+        let (block, chunk, slot) = seat(id);
+        if self.blocks.len() <= block {
+            let missing = block + 1 - self.blocks.len();
+            let blocks = self.blocks.iter().map(Arc::clone);
+            self.blocks = blocks.chain(iter::repeat_with(empty).take(missing)).collect();
         }
-        let chunk = chunks.get_mut(id as usize / CHUNK).map(Arc::make_mut);
-        if let Some(slot) = chunk.and_then(|chunk| chunk.get_mut(id as usize % CHUNK)) {
+        let block = Arc::make_mut(&mut self.blocks).get_mut(block).map(Arc::make_mut);
+        let chunk = block.and_then(|block| block.get_mut(chunk)).map(Arc::make_mut);
+        if let Some(slot) = chunk.and_then(|chunk| chunk.get_mut(slot)) {
             *slot = object;
         }
     }
 
     /// Returns all objects with their ids, in the order of the ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Arc<T>)> {
-        (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter())).filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
+        let chunks = self.blocks.iter().flat_map(|block| block.iter());
+        (0..).zip(chunks.flat_map(|chunk| chunk.iter())).filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
     }
 }
 
