@@ -7,8 +7,13 @@
 use std::iter;
 use std::sync::Arc;
 
-/// Branches at each of the two levels of a [`Table`]: 1,024 shards, 150 entries each at 150,000 endpoints.
-const BRANCHES: usize = 32;
+/// Branches of a [`Table`], twigs of a branch and shards of a twig. All are copied with the counts of what they hold, so they are
+/// small; 2,048 shards have 75 entries each at 150,000 endpoints, few enough for an allocator's quick lists.
+const BRANCHES: usize = 16;
+/// See [`BRANCHES`].
+const TWIGS: usize = 16;
+/// See [`BRANCHES`].
+const SHARDS: usize = 8;
 /// Slots in a chunk of a [`Store`], and chunks in a block: a change copies a chunk, a block and the list of blocks, each with the
 /// counts of all that stands in it, so they are small; and one more level would be one more step for every query.
 const SPAN: usize = 32;
@@ -16,26 +21,49 @@ const SPAN: usize = 32;
 /// Entries with equal hash bits, sorted: the upper half is hash, the lower half is an id.
 type Shard = Arc<[u64]>;
 /// Shards, by hash bits.
-type Branch = Arc<[Shard; BRANCHES]>;
+type Twig = Arc<[Shard; SHARDS]>;
+/// Twigs, by hash bits above those.
+type Branch = Arc<[Twig; TWIGS]>;
 
 /// A multi-map from hashes to ids; whoever looks something up compares what the ids stand for.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    /// Shards of shards, by the upper bits of the hash.
+    /// Branches, by the upper bits of the hash.
     branches: Arc<[Branch; BRANCHES]>,
 }
 
 impl Default for Table {
     fn default() -> Self {
         let shard: Shard = Arc::new([]);
-        let branch = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
+        let twig = Arc::new(std::array::from_fn(|_| Arc::clone(&shard)));
+        let branch = Arc::new(std::array::from_fn(|_| Arc::clone(&twig)));
         Self { branches: Arc::new(std::array::from_fn(|_| Arc::clone(&branch))) }
     }
 }
 
-/// Returns branch, shard and the part of the entry that a hash gives.
-const fn place(hash: u64) -> (usize, usize, u64) {
-    ((hash >> 59) as usize % BRANCHES, (hash >> 54) as usize % BRANCHES, (hash << 10) >> 32 << 32)
+/// Where an entry stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// In which branch.
+    branch: usize,
+    /// In which of its twigs.
+    twig: usize,
+    /// In which shard of that.
+    shard: usize,
+    /// The upper half of the entry.
+    key: u64,
+}
+
+impl Place {
+    /// Returns the place that a hash gives.
+    const fn of(hash: u64) -> Self {
+        Self {
+            branch: (hash >> 60) as usize % BRANCHES,
+            twig: (hash >> 56) as usize % TWIGS,
+            shard: (hash >> 53) as usize % SHARDS,
+            key: (hash << 11) >> 32 << 32,
+        }
+    }
 }
 
 /// Puts parts one behind the other: copied as blocks, where a chain of iterators is collected entry by entry.
@@ -54,17 +82,24 @@ impl Table {
     /// Returns the ids entered under this hash, and seldom others.
     #[expect(clippy::cast_possible_truncation, reason = "the id is the lower half")]
     pub(super) fn ids(&self, hash: u64) -> impl Iterator<Item = u32> + Clone + '_ {
-        let (branch, shard, key) = place(hash);
-        let shard = self.branches.get(branch).and_then(|branch| branch.get(shard)).map_or(&[][..], |shard| shard);
+        let place = Place::of(hash);
+        let key = place.key;
+        let shard = self.shard(place).map_or(&[][..], |shard| shard);
         let from = shard.partition_point(|entry| *entry < key);
         let found = shard.get(from..).unwrap_or_default().iter();
         found.take_while(move |entry| **entry >> 32 == key >> 32).map(|entry| *entry as u32)
     }
 
+    /// Returns the shard of a place.
+    fn shard(&self, place: Place) -> Option<&Shard> {
+        self.branches.get(place.branch)?.get(place.twig)?.get(place.shard)
+    }
+
     /// Returns how many entries there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.branches.iter().flat_map(|branch| branch.iter()).map(|shard| shard.len()).sum()
+        let twigs = self.branches.iter().flat_map(|branch| branch.iter());
+        twigs.flat_map(|twig| twig.iter()).map(|shard| shard.len()).sum()
     }
 
     /// Enters an id under a hash, once.
@@ -86,14 +121,15 @@ impl Table {
 
     /// Replaces a shard by what `edit` makes of it, given the place of the entry in it.
     fn change(&mut self, hash: u64, id: u32, edit: impl Fn(&[u64], usize, u64) -> Option<Shard>) {
-        let (branch, shard, key) = place(hash);
-        let entry = key | u64::from(id);
-        let old = self.branches.get(branch).and_then(|branch| branch.get(shard));
+        let place = Place::of(hash);
+        let entry = place.key | u64::from(id);
+        let old = self.shard(place);
         let Some(new) = old.and_then(|old| edit(old, old.partition_point(|other| *other < entry), entry)) else {
             return;
         };
-        let branches = Arc::make_mut(&mut self.branches);
-        if let Some(slot) = branches.get_mut(branch).and_then(|branch| Arc::make_mut(branch).get_mut(shard)) {
+        let branch = Arc::make_mut(&mut self.branches).get_mut(place.branch).map(Arc::make_mut);
+        let twig = branch.and_then(|branch| branch.get_mut(place.twig)).map(Arc::make_mut);
+        if let Some(slot) = twig.and_then(|twig| twig.get_mut(place.shard)) {
             *slot = new;
         }
     }
