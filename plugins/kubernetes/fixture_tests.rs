@@ -22,11 +22,12 @@ use plugin_api::{
 };
 
 use super::config::Config;
+use super::endpoints::Endpoint;
 use super::handler::Kubernetes;
 use super::index::{Index, Snapshot};
 use super::objects::{
-    Change, Conditions, Deleted, Endpoint, EndpointPort, EndpointSlice, IMPORT_NAME, Kind, Metadata, Namespace, Object,
-    Pod, PodIp, SERVICE_NAME, SOURCE_CLUSTER, Service, ServiceImport, ServicePort,
+    Change, Deleted, EndpointPort, EndpointSlice, IMPORT_NAME, Kind, Metadata, Namespace, Object, Pod, PodIp,
+    SERVICE_NAME, SOURCE_CLUSTER, Service, ServiceImport, ServicePort,
 };
 use super::setup::read_directive;
 use crate::trial;
@@ -293,15 +294,9 @@ fn slice(mut metadata: Metadata, label: (&str, &str), cluster: &str, words: &[&s
 }
 
 /// An endpoint.
-fn endpoint(word: &str) -> Endpoint {
-    let (word, ready) = word.strip_suffix('!').map_or((word, None), |word| (word, Some(false)));
+fn endpoint(word: &str) -> Endpoint<'_> {
+    let (word, is_ready) = word.strip_suffix('!').map_or((word, true), |word| (word, false));
     let (word, zone) = word.split_once('@').unwrap_or((word, ""));
     let (address, hostname) = word.split_once('=').unwrap_or((word, ""));
-    Endpoint {
-        addresses: vec![address.into()],
-        hostname: hostname.into(),
-        zone: zone.into(),
-        conditions: Conditions { ready },
-        ..Endpoint::default()
-    }
+    Endpoint { address, hostname, zone, pod: "", is_ready }
 }

@@ -18,6 +18,7 @@ mod question;
 mod reverse;
 mod transfer;
 
+mod endpoints;
 mod index;
 mod live;
 mod metrics;

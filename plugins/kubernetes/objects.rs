@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use super::endpoints::Endpoints;
+
 /// Label of an EndpointSlice that names its Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Label of an imported EndpointSlice that names its ServiceImport.
@@ -323,55 +325,10 @@ pub(crate) struct EndpointSlice {
     pub(crate) metadata: Metadata,
     /// The endpoints, ready or not.
     #[serde(deserialize_with = "nullable")]
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Endpoints,
     /// The ports of each of them.
     #[serde(deserialize_with = "nullable")]
     pub(crate) ports: Vec<EndpointPort>,
-}
-
-/// An endpoint of a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct Endpoint {
-    /// Its addresses (the API allows names too, in slices of type FQDN).
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) addresses: Vec<Box<str>>,
-    /// Whether it takes traffic.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) conditions: Conditions,
-    /// Its label below the service's name.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) hostname: Box<str>,
-    /// The pod behind it.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) target_ref: TargetRef,
-    /// The zone it runs in.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) zone: Box<str>,
-}
-
-impl Endpoint {
-    /// Says whether DNS may name it: ready, or nobody knows.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.conditions.ready.unwrap_or(true)
-    }
-}
-
-/// Whether an endpoint takes traffic.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(default)]
-pub(crate) struct Conditions {
-    /// Absent means unknown, to be taken as ready.
-    pub(crate) ready: Option<bool>,
-}
-
-/// What an endpoint stands for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(default)]
-pub(crate) struct TargetRef {
-    /// The pod's name.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) name: Box<str>,
 }
 
 /// A port of a slice.
@@ -479,7 +436,7 @@ mod tests {
                          {"addresses":["10.0.0.2"],"conditions":{"ready":false}}],
             "ports":[{"name":null,"port":null,"protocol":"TCP"}]}"#;
         let Object::EndpointSlice(slice) = decode(Kind::EndpointSlice, json) else { panic!("kind") };
-        assert_eq!(slice.endpoints.iter().map(Endpoint::is_ready).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(slice.endpoints.iter().map(|endpoint| endpoint.is_ready).collect::<Vec<_>>(), [true, false]);
         assert_eq!(slice.ports, [EndpointPort { protocol: "TCP".into(), ..EndpointPort::default() }]);
         assert_eq!(slice.metadata.change_trigger(), Some("t"));
     }

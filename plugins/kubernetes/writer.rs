@@ -259,9 +259,9 @@ impl Writer {
     fn trigger_of(&self, change: &Change) -> Option<Triggered> {
         let (trigger, path, service) = match change {
             Change::Apply(Object::EndpointSlice(slice)) => {
-                let name = slice.metadata.label(SERVICE_NAME)?;
+                let (trigger, name) = (slice.metadata.change_trigger()?, slice.metadata.label(SERVICE_NAME)?);
                 let service = self.index.service(&slice.metadata.namespace, name);
-                (slice.metadata.change_trigger()?, slice.metadata.path(), service?)
+                (trigger, slice.metadata.path(), service?)
             }
             Change::Delete(gone) if gone.key.kind == Kind::EndpointSlice => {
                 let service = self.index.service_of_slice(&gone.key.namespace, &gone.key.name);

@@ -2,8 +2,9 @@
 
 use super::group::{Group, Kind as Reached, Service};
 use super::pod::Pod;
-use super::slice::Slice;
+use super::slice::{Endpoint, Slice};
 use super::{Host, Realm, Serials, Snapshot};
+use crate::kubernetes::endpoints::{self, Endpoints};
 use crate::kubernetes::objects::{self, Kind, Metadata, Object};
 
 impl Snapshot {
@@ -120,21 +121,10 @@ fn slice(realm: Realm, group: &Group, known: &Slice) -> objects::EndpointSlice {
     if !known.cluster().is_empty() {
         metadata.labels.insert(objects::SOURCE_CLUSTER.into(), known.cluster().into());
     }
-    let mut endpoints: Vec<objects::Endpoint> = Vec::new();
-    for endpoint in known.endpoints() {
-        let address = text(&endpoint.host);
-        match endpoints.last_mut() {
-            // What differs in its address only is one endpoint with several: fewer things to make and to read.
-            Some(last) if *last.hostname == *endpoint.label && *last.zone == *endpoint.zone => {
-                last.addresses.push(address)
-            }
-            _ => endpoints.push(objects::Endpoint {
-                addresses: vec![address],
-                hostname: endpoint.label.into(),
-                zone: endpoint.zone.into(),
-                ..objects::Endpoint::default()
-            }),
-        }
+    let mut endpoints = Endpoints::default();
+    for Endpoint { host, label, zone } in known.endpoints() {
+        let address = text(&host);
+        endpoints.push(endpoints::Endpoint { address: &address, hostname: label, zone, pod: "", is_ready: true });
     }
     let ports = known.ports.iter().map(|port| objects::EndpointPort {
         name: port.name.clone(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::few::Few;
 use super::group::{NO_PORT, Port, Ports};
 use super::host::{Host, LabelText};
-use crate::kubernetes::objects;
+use crate::kubernetes::{endpoints, objects};
 
 /// Texts one behind the other, some of them empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,14 +18,23 @@ struct Texts {
 
 impl Texts {
     /// Packs texts; none if all are empty.
-    fn pack<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Self> {
+    fn pack<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+        if texts.clone().all(str::is_empty) {
+            return None;
+        }
         let mut all = String::new();
         let ends = texts.map(|text| {
             all.push_str(text);
             u32::try_from(all.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
-        (!all.is_empty()).then(|| Self { text: all.into(), ends })
+        Some(Self { text: all.into(), ends })
+    }
+
+    /// Returns the texts in lower case.
+    fn into_lower(mut self) -> Self {
+        self.text.make_ascii_lowercase();
+        self
     }
 
     /// Returns one text.
@@ -103,37 +112,30 @@ pub(super) struct Keep {
     pub(super) zones: bool,
 }
 
+impl Keep {
+    /// Returns the label of an endpoint where that does not come from the address.
+    fn label<'a>(self, endpoint: &endpoints::Endpoint<'a>) -> &'a str {
+        let is_pod = endpoint.hostname.is_empty() && self.pod_names && endpoint.pod.len() < 64;
+        if is_pod { endpoint.pod } else { endpoint.hostname }
+    }
+}
+
 impl Slice {
     /// Takes from an EndpointSlice what DNS needs.
     pub(super) fn new(object: &objects::EndpointSlice, group: u32, ports: Ports, keep: Keep) -> Self {
-        let ready = || object.endpoints.iter().filter(|endpoint| endpoint.is_ready());
         // Who has an empty address has none.
-        let each = || {
-            ready().flat_map(|endpoint| endpoint.addresses.iter().filter(|a| !a.is_empty()).map(move |a| (endpoint, a)))
-        };
-        let label = |endpoint: &objects::Endpoint| {
-            let pod = &endpoint.target_ref.name;
-            if endpoint.hostname.is_empty() && keep.pod_names && pod.len() < 64 {
-                return pod.clone();
-            }
-            endpoint.hostname.clone()
-        };
-        let labels: Vec<Box<str>> = each().map(|(endpoint, _)| label(endpoint)).collect();
-        let zones: Vec<String> = if keep.zones {
-            each().map(|(endpoint, _)| endpoint.zone.to_ascii_lowercase()).collect()
-        } else {
-            Vec::new()
-        };
+        let each = || object.endpoints.iter().filter(|endpoint| endpoint.is_ready && !endpoint.address.is_empty());
+        let zones = keep.zones.then(|| Texts::pack(each().map(|endpoint| endpoint.zone))).flatten();
         let extra = Extra {
             cluster: object.metadata.label(objects::SOURCE_CLUSTER).unwrap_or_default().into(),
-            labels: Texts::pack(labels.iter().map(AsRef::as_ref)),
-            zones: Texts::pack(zones.iter().map(AsRef::as_ref)),
+            labels: Texts::pack(each().map(|endpoint| keep.label(&endpoint))),
+            zones: zones.map(Texts::into_lower),
         };
         Self {
             name: object.metadata.name.clone(),
             group,
             ports,
-            hosts: pack_hosts(each().filter_map(|(_, address)| Host::read(address)).collect()),
+            hosts: pack_hosts(each().filter_map(|endpoint| Host::read(endpoint.address)).collect()),
             extra: (extra != Extra::default()).then(|| Box::new(extra)),
         }
     }

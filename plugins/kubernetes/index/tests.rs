@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::records::Found;
 use super::*;
+use crate::kubernetes::endpoints::Endpoint;
 use crate::kubernetes::objects::{self, Deleted, Key, Metadata};
 use crate::kubernetes::question::{Asked, Grammar};
 
@@ -172,12 +173,12 @@ prop_compose! {
         let service = NAMES.get(service).copied().unwrap_or_default();
         let label = if imported { objects::IMPORT_NAME } else { objects::SERVICE_NAME };
         let labels = [(label, service), (objects::SOURCE_CLUSTER, if port == 0 { "c0" } else { "c1" })];
-        let endpoint = |(address, hostname, ready): &(usize, usize, bool)| objects::Endpoint {
-            addresses: vec![ADDRESSES[*address].into()],
-            hostname: NAMES.get(*hostname).copied().unwrap_or_default().into(),
-            conditions: objects::Conditions { ready: Some(*ready) },
-            zone: SPACES[usize::from(*ready)].into(),
-            ..Default::default()
+        let endpoint = |(address, hostname, ready): &(usize, usize, bool)| Endpoint {
+            address: ADDRESSES[*address],
+            hostname: NAMES.get(*hostname).copied().unwrap_or_default(),
+            zone: SPACES[usize::from(*ready)],
+            pod: "",
+            is_ready: *ready,
         };
         let object = objects::EndpointSlice {
             metadata: metadata(name, space, &labels),

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::object::{ContainerPort, Labels, TargetPort, WrittenPod, WrittenPort, WrittenService};
-use crate::kubernetes::objects::{
-    Conditions, Endpoint, EndpointPort, EndpointSlice, Metadata, SERVICE_NAME, TargetRef,
-};
+use crate::kubernetes::endpoints::Endpoint;
+use crate::kubernetes::objects::{EndpointPort, EndpointSlice, Metadata, SERVICE_NAME};
 
 /// How many endpoints a slice holds, as by default in a cluster.
 const SLICE_ENDPOINTS: usize = 100;
@@ -100,7 +99,7 @@ impl Selecting {
 
     /// Makes the slices of this service from the pods of its namespace.
     pub(super) fn slices(&self, pods: &[PodFacts]) -> Vec<EndpointSlice> {
-        let mut by_ports: BTreeMap<Vec<Port>, Vec<Endpoint>> = BTreeMap::new();
+        let mut by_ports: BTreeMap<Vec<Port>, Vec<Endpoint<'_>>> = BTreeMap::new();
         for pod in pods.iter().filter(|pod| self.chooses(pod)) {
             for address in pod.addresses.iter().filter(|address| self.families.count(address, pod)) {
                 by_ports.entry(self.resolve_ports(pod)).or_default().push(self.endpoint(pod, address));
@@ -108,11 +107,12 @@ impl Selecting {
         }
         let mut slices = Vec::new();
         for (ports, mut endpoints) in by_ports {
-            endpoints.sort_by(|a, b| (&a.target_ref.name, &a.addresses).cmp(&(&b.target_ref.name, &b.addresses)));
+            endpoints.sort_by_key(|endpoint| (endpoint.pod, endpoint.address));
             for part in endpoints.chunks(SLICE_ENDPOINTS) {
                 let name = format!("{}.{}", self.name, slices.len());
                 let metadata = Metadata::new(&self.namespace, &name, self.slice_labels());
-                slices.push(EndpointSlice { metadata, endpoints: part.to_vec(), ports: slice_ports(&ports) });
+                let endpoints = part.iter().copied().collect();
+                slices.push(EndpointSlice { metadata, endpoints, ports: slice_ports(&ports) });
             }
         }
         slices
@@ -139,14 +139,14 @@ impl Selecting {
     }
 
     /// Makes the endpoint for one address of a pod.
-    fn endpoint(&self, pod: &PodFacts, address: &str) -> Endpoint {
+    fn endpoint<'a>(&self, pod: &'a PodFacts, address: &'a str) -> Endpoint<'a> {
         let is_named = !pod.hostname.is_empty() && pod.subdomain == self.name;
         Endpoint {
-            addresses: vec![address.into()],
-            conditions: Conditions { ready: Some(pod.is_ready || self.publish_not_ready) },
-            hostname: if is_named { pod.hostname.clone() } else { Box::default() },
-            target_ref: TargetRef { name: pod.name.clone() },
-            zone: pod.labels.get(ZONE).cloned().unwrap_or_default(),
+            address,
+            hostname: if is_named { &pod.hostname } else { "" },
+            pod: &pod.name,
+            zone: pod.labels.get(ZONE).map_or("", AsRef::as_ref),
+            is_ready: pod.is_ready || self.publish_not_ready,
         }
     }
 

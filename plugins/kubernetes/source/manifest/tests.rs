@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::cluster::Cluster;
 use super::{ManifestError, Manifests, read};
+use crate::kubernetes::endpoints::Endpoint;
 use crate::kubernetes::objects::{Change, Key, Kind, Object};
 use crate::kubernetes::source::selector::Selector;
 use crate::kubernetes::source::{Wanted, feed};
@@ -161,7 +162,7 @@ fn a_dump_is_read_with_kinds_last() {
     let Some(Object::EndpointSlice(slice)) = objects.iter().find(|o| o.kind() == Kind::EndpointSlice) else {
         panic!("no slice")
     };
-    assert_eq!(&*slice.endpoints[0].addresses[0], "10.1.0.1");
+    assert_eq!(slice.endpoints.iter().next().unwrap().address, "10.1.0.1");
     assert_eq!(slice.ports[0].port, Some(8080));
     assert_eq!(slice.metadata.label("kubernetes.io/service-name"), Some("web"));
 }
@@ -307,9 +308,8 @@ fn endpoints(text: &str) -> BTreeMap<String, Vec<String>> {
         let Object::EndpointSlice(slice) = object else { continue };
         let ports: Vec<String> =
             slice.ports.iter().map(|port| format!("{}/{}/{}", port.name, port.port.unwrap(), port.protocol)).collect();
-        let line = |endpoint: &crate::kubernetes::objects::Endpoint| {
-            let ready = if endpoint.is_ready() { "ready" } else { "not" };
-            format!("{} {ready} {} {}", endpoint.addresses.join(","), endpoint.hostname, endpoint.target_ref.name)
+        let line = |Endpoint { address, is_ready, hostname, pod, .. }: Endpoint<'_>| {
+            format!("{address} {} {hostname} {pod}", if is_ready { "ready" } else { "not" })
         };
         let name = format!("{} [{}]", slice.metadata.name, ports.join(" "));
         found.insert(name, slice.endpoints.iter().map(line).collect());
