@@ -1,7 +1,7 @@
 //! What comes out of the chain: a response or an error, now or later.
 
 use crate::message::Message;
-use crate::request::Question;
+use crate::question::Question;
 use crate::rr::Rcode;
 use std::future::Future;
 use std::pin::Pin;
