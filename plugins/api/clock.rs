@@ -1,6 +1,6 @@
 //! Time, from one place, so that tests can turn it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Clock {
     /// Milliseconds that a test has turned the clock forward by; none for the machine's time.
     turned: Option<Arc<AtomicU64>>,
+    /// Seconds that a test's wall clock is ahead of that, or behind.
+    jumped: Arc<AtomicI64>,
     /// Where a test's clock stands still.
     base: Arc<OnceLock<(Instant, SystemTime)>>,
 }
@@ -23,7 +25,7 @@ impl Clock {
     /// A clock that moves only when it is turned. Clones share their hands.
     #[must_use]
     pub fn manual() -> Self {
-        Self { turned: Some(Arc::default()), base: Arc::default() }
+        Self { turned: Some(Arc::default()), ..Self::default() }
     }
 
     /// Turns a manual clock forward; does nothing to the machine's.
@@ -31,6 +33,11 @@ impl Clock {
         if let Some(turned) = &self.turned {
             turned.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
         }
+    }
+
+    /// Sets the wall clock of a manual clock by so many seconds, as an operator or NTP does; monotonic time goes on as before.
+    pub fn jump(&self, seconds: i64) {
+        self.jumped.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Monotonic time.
@@ -46,7 +53,11 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> SystemTime {
         match self.offset() {
-            Some(offset) => self.base().1 + offset,
+            Some(offset) => {
+                let (time, jumped) = (self.base().1 + offset, self.jumped.load(Ordering::SeqCst));
+                let by = Duration::from_secs(jumped.unsigned_abs());
+                if jumped < 0 { time - by } else { time + by }
+            }
             None => SystemTime::now(),
         }
     }

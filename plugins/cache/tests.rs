@@ -179,6 +179,21 @@ fn a_hit_counts_down_and_shows_the_first_letters() {
 }
 
 #[test]
+fn a24_the_wall_clock_changes_no_lifetime() {
+    let (trial, script) = cache("cache {\nserve_stale 1h\n}");
+    let clock = &trial.process.clock;
+    trial.ask("x-ttl60.test");
+    let (hour, years) = (3600, 315_360_000);
+    for (seconds, jump) in (1..).zip([hour, -2 * hour, hour + years, -2 * years, years]) {
+        clock.jump(jump);
+        clock.advance(Duration::from_secs(1));
+        let expected = format!("NOERROR qr aa rd; answer: x-ttl60.test. {} IN A 192.0.2.1", 60 - seconds);
+        assert_eq!(trial.ask("x-ttl60.test"), expected, "{jump}");
+    }
+    assert_eq!(script.asked(), 1);
+}
+
+#[test]
 fn all_records_get_the_lowest_ttl_within_the_bounds() {
     let (trial, _) = cache("cache {\nsuccess 5000 40 10\ndenial 5000 8 4\n}");
     for (query, ttl) in [("x-cname-ttl90.test", 20), ("x-ttl300.test", 40), ("x-ttl1.test", 10)] {

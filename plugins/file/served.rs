@@ -116,7 +116,8 @@ impl Served {
         let mut serial = self.zone().as_deref().map(|zone| zone.serial);
         if self.settings.by_time {
             match modified(&self.path) {
-                Ok(time) if Some(time) <= *self.modified.lock().unwrap_or_else(PoisonError::into_inner) => return,
+                // Any other time than the last: a file that was put back, or written after the clock was set back, is an older one.
+                Ok(time) if Some(time) == *self.modified.lock().unwrap_or_else(PoisonError::into_inner) => return,
                 Ok(_) => serial = None,
                 Err(error) => {
                     let error = format!("stat {path}: {}", corefile::os_error_text(&error));

@@ -244,6 +244,25 @@ async fn a_new_serial_is_taken_over() {
 }
 
 #[test]
+fn a24_a_file_that_became_older_is_taken_over() {
+    let file = ZoneFile::new("@ 60 SOA a b 1 2 3 4 5\n");
+    let settings = Settings { reload: Duration::ZERO, by_time: true };
+    let served = Served::new(Name::from_text("zone.test").unwrap(), file.0.clone(), settings);
+    served.load().unwrap();
+    // As after the clock was set back an hour, forward ten years, and right again.
+    let now = std::time::SystemTime::now();
+    let (hour, years) = (Duration::from_secs(3600), Duration::from_secs(315_360_000));
+    for (records, time) in [(2, now - hour), (3, now + years), (4, now)] {
+        let text: String = (1..records).map(|host| format!("h{host} 60 A 192.0.2.1\n")).collect();
+        std::fs::write(&file.0, format!("@ 60 SOA a b 1 2 3 4 5\n{text}")).unwrap();
+        std::fs::File::options().write(true).open(&file.0).unwrap().set_modified(time).unwrap();
+        served.look();
+        let transferred: usize = served.transfer(None).map(|batch| batch.len()).sum();
+        assert_eq!(transferred, records + 1, "SOA twice, and the hosts");
+    }
+}
+
+#[test]
 fn errors_are_coredns_words() {
     let place = "plugin/file: Corefile:2 - Error during parsing: ";
     let missing = "plugin/file: plugin/file: open /nowhere/db: no such file or directory";

@@ -155,8 +155,8 @@ impl Index {
         match kind {
             _ if !is_visible => {}
             Kind::ServiceImport | Kind::ImportedSlice if !self.next.synced.contains(kind) => {}
-            Kind::ServiceImport | Kind::ImportedSlice => serials.imported = serials.imported.max(now),
-            _ => serials.own = serials.own.max(now),
+            Kind::ServiceImport | Kind::ImportedSlice => serials.imported = after(serials.imported, now),
+            _ => serials.own = after(serials.own, now),
         }
         is_visible
     }
@@ -191,4 +191,10 @@ impl Index {
             Realm::Imported => imported,
         }
     }
+}
+
+/// The serial after a change that is seen at `now`: that time, but higher than before also after the clock was set back, so that
+/// secondaries fetch the change.
+const fn after(serial: u32, now: u32) -> u32 {
+    if now < serial { serial.saturating_add(1) } else { now }
 }

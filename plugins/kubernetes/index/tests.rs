@@ -110,6 +110,23 @@ fn an_endpoint_vanishes_whole() {
 }
 
 #[test]
+fn a24_a_serial_rises_with_each_change_whatever_the_clock_does() {
+    let mut index = index_of([object(Kind::Service, WEB), object(Kind::EndpointSlice, SLICE)]);
+    let mut last = index.publish().unwrap().serials.own;
+    let (hour, years) = (3600, 315_360_000);
+    let start = 1_800_000_000;
+    let clock = [start, start + hour, start, start + 1, start + years, start, start - years, start + years + 9];
+    for (number, now) in clock.into_iter().enumerate() {
+        let moved = SLICE.replace("10.1.0.1", &format!("10.1.9.{number}"));
+        index.apply(Change::Apply(object(Kind::EndpointSlice, &moved)), now);
+        let serial = index.publish().unwrap().serials.own;
+        assert!(serial > last && serial >= now, "{last}, then {serial} at {now}");
+        last = serial;
+    }
+    assert_eq!(last, start + years + 9, "time again, once it has caught up");
+}
+
+#[test]
 fn nothing_is_published_for_what_nobody_sees() {
     let mut index = index_of([object(Kind::Service, WEB), object(Kind::EndpointSlice, SLICE)]);
     index.publish().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::{Group, Service, import_ports, service_ports, wire_labels};
 use super::table::Table;
-use super::{Host, Index, Realm};
+use super::{Host, Index, Realm, after};
 use crate::kubernetes::objects::{self, Key, Kind};
 
 impl Index {
@@ -138,7 +138,7 @@ impl Index {
             _ => true,
         };
         if has_any && differs && self.next.synced.contains(Kind::Service) {
-            self.next.serials.external = self.next.serials.external.max(now);
+            self.next.serials.external = after(self.next.serials.external, now);
         }
     }
 
