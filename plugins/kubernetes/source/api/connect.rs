@@ -4,7 +4,7 @@
 //! that rotated files are picked up.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -193,8 +193,19 @@ fn go_error(error: &std::io::Error) -> String {
 pub(super) struct Connector {
     /// How.
     maker: Maker,
-    /// The client of now, and when it was made.
-    current: Mutex<(Shared, Instant)>,
+    /// The client of now.
+    current: Mutex<Made>,
+}
+
+/// A client that was made.
+#[derive(Debug)]
+struct Made {
+    /// It.
+    client: Shared,
+    /// When, or when another was tried last.
+    at: Instant,
+    /// The server that it asks.
+    server: String,
 }
 
 /// Where clients come from.
@@ -220,8 +231,8 @@ impl std::fmt::Debug for Shared {
 impl Connector {
     /// Makes the first client; needs a runtime.
     pub(super) fn new(maker: &Maker) -> Result<Arc<Self>, AccessError> {
-        let client = maker.make()?;
-        Ok(Arc::new(Self { maker: maker.clone(), current: Mutex::new((Shared(client), Instant::now())) }))
+        let made = Made { client: Shared(maker.make()?), at: Instant::now(), server: maker.server()? };
+        Ok(Arc::new(Self { maker: maker.clone(), current: Mutex::new(made) }))
     }
 
     /// Says where the server is, for people.
@@ -231,20 +242,40 @@ impl Connector {
 
     /// Returns the client of now.
     pub(super) fn client(&self) -> Client {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).0.0.clone()
+        self.current().client.0.clone()
     }
 
     /// Reads all files again and makes a new client, not more often than once a second; the old one stays if that fails.
     pub(super) fn renew(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.1.elapsed() < RENEW_INTERVAL {
+        let mut current = self.current();
+        if current.at.elapsed() < RENEW_INTERVAL {
             return;
         }
-        current.1 = Instant::now();
-        match self.maker.make() {
-            Ok(client) => current.0 = Shared(client),
+        current.at = Instant::now();
+        let made = self.maker.make().and_then(|client| Ok((Shared(client), self.maker.server()?)));
+        match made {
+            Ok((client, server)) => {
+                if current.server != server {
+                    let old = &current.server;
+                    tracing::info!(target: LOG, "asking the Kubernetes API at {server}, no longer at {old}");
+                }
+                (current.client, current.server) = (client, server);
+            }
             Err(error) => tracing::warn!(target: LOG, "credentials for the Kubernetes API not renewed: {error}"),
         }
+    }
+
+    /// Makes a new client if the server is said to be elsewhere by now: a kubeconfig may name another. A file that cannot be read says
+    /// nothing; the server may well come back where it was.
+    pub(super) fn follow(&self) {
+        if self.maker.server().is_ok_and(|server| server != self.current().server) {
+            self.renew();
+        }
+    }
+
+    /// The client of now, to be read or changed.
+    fn current(&self) -> MutexGuard<'_, Made> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

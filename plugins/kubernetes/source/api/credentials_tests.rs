@@ -1,7 +1,8 @@
-//! Tests of what we show and trust: tokens and certificates that change, and connections that are dead.
+//! Tests of what we show and trust, and where: tokens, certificates and addresses that change, and connections that are dead.
 
 use super::*;
 use crate::kubernetes::source::api::Tls;
+use kubesim::Connections;
 use std::path::PathBuf;
 
 /// A file that is gone at the end of a test.
@@ -133,6 +134,37 @@ async fn a6_connections_that_are_dead_are_not_asked_again() {
     assert!(run.status.of(Kind::Service).counters.failures.of("silent") >= 1);
     run.running.stop().await;
     sim.shutdown().await;
+}
+
+#[tokio::test]
+async fn a20_a_server_that_moves_is_followed_to_the_address_in_the_file() {
+    for (mode, address) in [
+        (Connections::Refuse, "127.0.0.1:0"),
+        (Connections::Reset, "127.0.0.1:0"),
+        (Connections::Hang, "127.0.0.1:0"),
+        (Connections::Refuse, "[::1]:0"),
+    ] {
+        let old = sim(&["a"]).await;
+        let file = File::new("kubeconfig", &old.kubeconfig());
+        let access = Access::Kubeconfig { file: file.0.clone(), context: None };
+        let mut run = Run::with(access, Wanted { kinds: vec![Kind::Service], ..Wanted::default() }, quick()).await;
+        run.until_services(&["a"]).await;
+        // It goes first; the same objects are at another address, and more; its clients are told later.
+        old.set_connections(mode).await;
+        old.cut_connections();
+        let new = sim_of(KubeSim::builder().listen(address.parse().unwrap()), &["a", "b"]).await;
+        run.during(Duration::from_millis(300)).await;
+        assert_eq!(run.model.names(Kind::Service), ["a"], "what was known stays");
+        std::fs::write(&file.0, new.kubeconfig()).unwrap();
+        let written = Instant::now();
+        run.until_services(&["a", "b"]).await;
+        assert!(written.elapsed() < Duration::from_secs(5), "{mode:?} {address}: {:?}", written.elapsed());
+        new.put(service("c"));
+        run.until_services(&["a", "b", "c"]).await;
+        run.running.stop().await;
+        old.shutdown().await;
+        new.shutdown().await;
+    }
 }
 
 #[tokio::test]

@@ -416,7 +416,9 @@ impl Reflector {
             Failure::Away(_) | Failure::Silent(_) | Failure::Tls(_) => {
                 self.is_doubtful = true;
                 self.away.get_or_insert_with(Instant::now);
-                if !matches!(failure, Failure::Away(_)) {
+                if matches!(failure, Failure::Away(_)) {
+                    link.connector.follow();
+                } else {
                     // New files, and a new connection: one that is dead keeps every question for itself.
                     link.connector.renew();
                 }
