@@ -1,15 +1,19 @@
 //! The program and an API server that goes, comes and refuses: what it answers meanwhile, and what it tells.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kubesim::{Connections, KubeSim};
 use serde_json::json;
+use tempfile::TempDir;
 use test_support::subject::Signal;
-use test_support::{Upstream, http, ports};
+use test_support::{Upstream, http, netns, ports};
 use tokio::runtime::{self, Runtime};
 
+use crate::conformance::run_as_root;
+use crate::harness::say;
 use crate::process::{LIMIT, Life, Scene};
 
 /// Between two questions.
@@ -50,13 +54,19 @@ impl Cluster {
     fn start(mode: Connections) -> Self {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sim = runtime.block_on(KubeSim::start()).unwrap();
+        runtime.block_on(sim.set_connections(mode));
+        let url = sim.url();
+        Self::with(runtime, sim, &url)
+    }
+
+    /// Gives an API server service `first` and starts the program, which finds it at `url`.
+    fn with(runtime: Runtime, sim: KubeSim, url: &str) -> Self {
         sim.put(json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}}));
         put(&sim, "first");
-        runtime.block_on(sim.set_connections(mode));
         let upstream = Upstream::start(1).unwrap();
         let [ready, metrics] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], ports::free().unwrap())));
         let mut scene = Scene::new(COREFILE);
-        scene.command.env("API", sim.url()).env("UPSTREAM", upstream.address().to_string());
+        scene.command.env("API", url).env("UPSTREAM", upstream.address().to_string());
         scene.command.env("READY", ready.port().to_string()).env("METRICS", metrics.port().to_string());
         Self { life: scene.start(), ready, metrics, _upstream: upstream, sim, runtime }
     }
@@ -145,6 +155,65 @@ fn a2_an_api_server_that_goes_away_takes_no_name_with_it() {
     assert_eq!(cluster.metric("lists_total{resource=\"services\"}"), Some(1.0));
     assert_eq!(cluster.metric("objects{resource=\"services\"}"), Some(4.0));
     assert_eq!(cluster.metric("resource_version{resource=\"services\"}"), Some(cluster.sim.version() as f64));
+    cluster.end();
+}
+
+/// Answers every query with one address for A and none for other types, as a name server of a machine does. It ends with the test's
+/// process.
+fn name_server(listen: SocketAddr, address: Arc<Mutex<Ipv4Addr>>) {
+    let socket = UdpSocket::bind(listen).unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+            let query = &buffer[..length];
+            let end = 12 + query[12..].iter().position(|octet| *octet == 0).unwrap() + 5;
+            let is_a = query[end - 4..end - 2] == [0, 1];
+            let mut reply = [&query[..2], &[0x85, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0], &query[12..end]].concat();
+            if is_a {
+                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+                reply.extend(address.lock().unwrap().octets());
+            }
+            drop(socket.send_to(&reply, peer));
+        }
+    });
+}
+
+#[test]
+fn a20_an_api_server_whose_name_moves_to_another_address() {
+    let test = "watch::a20_an_api_server_whose_name_moves_to_another_address";
+    if !netns::is_available() {
+        if !run_as_root(test) {
+            say(&format!("{test}: no network namespaces here: left out"));
+        }
+        return;
+    }
+    // The thread does not come back from its network.
+    thread::spawn(follows_a_name).join().unwrap();
+}
+
+/// A program in a network of its own, and an API server whose name leads elsewhere while the program runs.
+fn follows_a_name() {
+    let [resolver, old, new] = [0, 1, 2].map(|at| netns::ADDRESSES[at].parse::<Ipv4Addr>().unwrap());
+    let folder = TempDir::new().unwrap();
+    let conf = folder.path().join("resolv.conf");
+    std::fs::write(&conf, format!("nameserver {resolver}\noptions timeout:1\n")).unwrap();
+    netns::enter(Some(&conf)).unwrap();
+    let address = Arc::new(Mutex::new(old));
+    name_server((resolver, 53).into(), Arc::clone(&address));
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let start = |address| runtime.block_on(KubeSim::builder().listen((address, 8001).into()).start()).unwrap();
+    let (sim, moved) = (start(old), start(new));
+    let cluster = Cluster::with(runtime, sim, "http://api.example:8001");
+    cluster.await_service("first");
+    // Another server of the same cluster.
+    moved.put(json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}}));
+    put(&moved, "first");
+    put(&moved, "second");
+    *address.lock().unwrap() = new;
+    cluster.set(Connections::Refuse);
+    let took = cluster.await_service("second");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(cluster.rcode("first"), "NOERROR");
     cluster.end();
 }
 
