@@ -16,8 +16,9 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Lines that may wait to be written: about a tenth of a second of a query log at full speed, at most some MiB.
-pub(crate) const RING: usize = 8192;
+/// Lines that may wait to be written: some 15 ms of a query log at full speed, several times what the writer rests or is kept
+/// waiting for a processor; less than 1 MiB.
+pub(crate) const RING: usize = 4096;
 /// How long the writer rests after what it has written: a wake for each line of many would cost more than the line, and those who
 /// answer queries pay it.
 const REST: Duration = Duration::from_millis(2);
