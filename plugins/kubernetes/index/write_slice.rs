@@ -172,7 +172,9 @@ impl Index {
 
     /// Returns the hashes under which a slice is found; imported ones are not found by address.
     fn slice_hashes(&self, realm: Realm, slice: Option<&Slice>) -> SliceHashes {
-        let mut hashes = SliceHashes { addresses: Vec::new(), labels: Vec::new(), has_twins: false };
+        let room = slice.map_or(0, Slice::len);
+        let (addresses, labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut hashes = SliceHashes { addresses, labels, has_twins: false };
         let Some(slice) = slice else { return hashes };
         for endpoint in slice.endpoints() {
             let address = endpoint.host.canonical().filter(|_| realm == Realm::Own);
