@@ -1,6 +1,6 @@
 //! Hash tables and object stores that are copied where they change and shared elsewhere. Know nothing of what they hold.
 //!
-//! A change copies one shard of some hundred entries and the path to it, and only if a snapshot still shares them; so a
+//! A change copies one shard of some dozen entries and the path to it, and only if a snapshot still shares them; so a
 //! snapshot costs one reference count for each table and store, however large, and a burst of changes between two
 //! snapshots costs no more copies than one.
 
