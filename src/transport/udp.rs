@@ -128,7 +128,7 @@ struct Worked {
 /// the allocator.
 struct Pool<F>(Mutex<Vec<(Slot<F>, Box<Request>)>>);
 
-/// Most of them; at some 4 KiB each 1 MiB for a thread.
+/// Most of them; at less than 1 KiB each a quarter MiB for a thread.
 const POOL: usize = 256;
 
 impl<F> Pool<F> {
