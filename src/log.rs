@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -19,9 +19,13 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// Lines that may wait to be written: some 15 ms of a query log at full speed, several times what the writer rests or is kept
 /// waiting for a processor; less than 1 MiB.
 pub(crate) const RING: usize = 4096;
-/// How long the writer rests after what it has written: a wake for each line of many would cost more than the line, and those who
-/// answer queries pay it.
+/// How long the writer rests where lines are many: a wake for each would cost more than the line, and those who answer queries
+/// pay it.
 const REST: Duration = Duration::from_millis(2);
+/// Lines within [`SPELL`] that are many; fewer are written at once.
+const MANY: usize = 128;
+/// See [`MANY`].
+const SPELL: Duration = Duration::from_millis(10);
 /// How long the end of the process waits for a reader of standard output.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -87,9 +91,11 @@ pub fn flush() {
 fn write(entries: &Receiver<Entry>) {
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout());
     let mut told = 0;
+    let (mut lines, mut since) = (0, Instant::now());
     while let Ok(first) = entries.recv() {
         let mut next = Some(first);
         while let Some(entry) = next {
+            lines += 1;
             match entry {
                 // A closed standard output is no reason to stop serving.
                 Entry::Line(line) => drop(writeln!(out, "{line}")),
@@ -106,7 +112,12 @@ fn write(entries: &Receiver<Entry>) {
             told = dropped;
         }
         drop(out.flush());
-        thread::sleep(REST);
+        if lines >= MANY {
+            thread::sleep(REST);
+        }
+        if since.elapsed() >= SPELL {
+            (lines, since) = (0, Instant::now());
+        }
     }
 }
 
