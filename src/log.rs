@@ -91,11 +91,11 @@ pub fn flush() {
 fn write(entries: &Receiver<Entry>) {
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout());
     let mut told = 0;
-    let (mut lines, mut since) = (0, Instant::now());
+    let mut spell = Spell { lines: 0, since: Instant::now() };
     while let Ok(first) = entries.recv() {
         let mut next = Some(first);
         while let Some(entry) = next {
-            lines += 1;
+            spell.lines += 1;
             match entry {
                 // A closed standard output is no reason to stop serving.
                 Entry::Line(line) => drop(writeln!(out, "{line}")),
@@ -112,12 +112,26 @@ fn write(entries: &Receiver<Entry>) {
             told = dropped;
         }
         drop(out.flush());
-        if lines >= MANY {
+        if spell.is_busy(Instant::now()) {
             thread::sleep(REST);
         }
-        if since.elapsed() >= SPELL {
-            (lines, since) = (0, Instant::now());
+    }
+}
+
+/// The lines of late.
+struct Spell {
+    lines: usize,
+    since: Instant,
+}
+
+impl Spell {
+    /// Whether lines are many; begins to count anew when it is time.
+    fn is_busy(&mut self, now: Instant) -> bool {
+        let is_busy = self.lines >= MANY;
+        if now.saturating_duration_since(self.since) >= SPELL {
+            (self.lines, self.since) = (0, now);
         }
+        is_busy
     }
 }
 
@@ -229,5 +243,27 @@ fn note_panic(text: &str) {
     } else {
         tracing::error!("{text}");
         flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_rests_only_where_lines_are_many() {
+        let start = Instant::now();
+        let mut spell = Spell { lines: 0, since: start };
+        let mut come = |lines: usize, milliseconds: u64| {
+            spell.lines += lines;
+            spell.is_busy(start + Duration::from_millis(milliseconds))
+        };
+        assert!(!come(1, 0), "a single line");
+        assert!(!come(MANY - 2, 1));
+        assert!(come(1, 2), "as many as are many");
+        assert!(come(1, 10), "the last of that time");
+        assert!(!come(1, 11), "a new time");
+        // One line a millisecond is never many.
+        assert!(!(12..1000).any(|at| come(1, at)));
     }
 }

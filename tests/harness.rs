@@ -13,7 +13,7 @@ use std::{env, fs, iter};
 
 use test_support::compare::difference;
 use test_support::golden::{Action, Case, Suite};
-use test_support::subject::Subject;
+use test_support::subject::{Subject, program};
 use test_support::{Answer, Client, Query, Regex, Route, Upstream, http, netns, ports};
 
 use crate::surroundings::{self, Api, Scratch};
@@ -69,7 +69,7 @@ pub(crate) struct Plan {
 
 /// The program under test: the one just built, or another one.
 pub(crate) fn subject() -> PathBuf {
-    env::var_os("FERRODNS_SUBJECT").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_ferrodns")), PathBuf::from)
+    program(env!("CARGO_BIN_EXE_ferrodns"))
 }
 
 /// Runs a suite in a thread, and if need be a network, of its own.

@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use test_support::subject;
 
 /// The core of servers; clients have the other one.
 pub(crate) const CORE: usize = 0;
@@ -54,8 +55,7 @@ impl Server {
         let port = free_port()?;
         let corefile = at.folder.join(format!("Corefile.{}", work.name));
         fs::write(&corefile, (work.corefile)(&Surroundings { port, ..*at }))?;
-        let path = std::env::var_os("FERRODNS_SUBJECT");
-        let mut command = Command::new(path.unwrap_or_else(|| env!("CARGO_BIN_EXE_ferrodns").into()));
+        let mut command = Command::new(subject::program(env!("CARGO_BIN_EXE_ferrodns")));
         command.arg("-conf").arg(&corefile).stdout(Stdio::null());
         Self::start("ferrodns", command, port)
     }

@@ -2,17 +2,15 @@
 //!
 //! `FERRODNS_SUBJECT` names another program, a CoreDNS for example; it then gets the names of the cluster from `hosts`.
 
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use test_support::ports;
-use test_support::subject::Subject;
+use test_support::subject::{Subject, other, program};
 
 /// What may go wrong in a bench.
 pub(crate) type Failure = Box<dyn Error>;
@@ -38,7 +36,7 @@ pub(crate) struct Program {
 
 /// Whether the program under test is another one.
 pub(crate) fn is_other() -> bool {
-    env::var_os("FERRODNS_SUBJECT").is_some()
+    other().is_some()
 }
 
 /// The Corefile of kubeadm with `forward`, its upstream and its properties.
@@ -61,9 +59,7 @@ impl Program {
         let folder = TempDir::new()?;
         fs::write(folder.path().join("Corefile"), corefile)?;
         fs::write(folder.path().join("cluster.yaml"), CLUSTER)?;
-        let path = env::var_os("FERRODNS_SUBJECT")
-            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_ferrodns")), PathBuf::from);
-        let mut command = Command::new(path);
+        let mut command = Command::new(program(env!("CARGO_BIN_EXE_ferrodns")));
         command.current_dir(folder.path()).args(["-conf", "Corefile"]);
         if !is_other() {
             command.args(["-kubernetes.manifests", "cluster.yaml"]);

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use test_support::subject;
+
 /// After this long without an answer something is wrong.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -24,8 +26,7 @@ pub(crate) fn start(scratch: &Scratch, properties: &str) -> Result<(Program, u16
     let zones = "cluster.local in-addr.arpa ip6.arpa";
     let text = format!(".:{port} {{\n kubernetes {zones} {{\n  {properties}\n  startup_timeout 5m\n }}\n}}\n");
     fs::write(&corefile, text)?;
-    let path = std::env::var_os("FERRODNS_SUBJECT");
-    let mut command = Command::new(path.unwrap_or_else(|| env!("CARGO_BIN_EXE_ferrodns").into()));
+    let mut command = Command::new(subject::program(env!("CARGO_BIN_EXE_ferrodns")));
     let child = command.arg("-conf").arg(&corefile).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?;
     Ok((Program(child), port))
 }

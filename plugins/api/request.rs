@@ -20,7 +20,7 @@ pub const MAX_DEPTH: u8 = 16;
 
 /// How many lookups from within a client's query may lead to, however they branch. Depth alone does not bound work: two templates of two
 /// aliases each that lead to one another make 131,070 lookups in 16 levels (CoreDNS gives no answer at all). A chain that resolves has at most
-/// 16, a service of external names as many as it has names, twice for SRV. BIND (max-query-count) and Unbound (max-global-quota) allow 200.
+/// 16, a service of external names as many as it has names, twice for SRV. BIND 9.18 allows 200 as well (max-query-count).
 pub const MAX_LOOKUPS: u16 = 200;
 
 thread_local! {

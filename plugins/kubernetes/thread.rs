@@ -124,6 +124,8 @@ mod tests {
         panics: bool,
         /// Whether a task of it runs.
         runs: Arc<AtomicBool>,
+        /// Whether it was told to stop, while its tasks still ran.
+        is_stopped: Arc<AtomicBool>,
     }
 
     /// Tells that a task has ended.
@@ -149,17 +151,22 @@ mod tests {
                 self.error.map_or(Ok(()), |error| Err(error.to_owned()))
             })
         }
+
+        fn stop(&self) -> BoxFuture<'_, ()> {
+            Box::pin(async { self.is_stopped.store(self.runs.load(Ordering::Relaxed), Ordering::Relaxed) })
+        }
     }
 
     #[tokio::test]
     async fn a_part_lives_on_a_thread_until_it_is_stopped() {
         let part = Part::default();
-        let runs = Arc::clone(&part.runs);
+        let (runs, is_stopped) = (Arc::clone(&part.runs), Arc::clone(&part.is_stopped));
         let thread = OnThread::new(Arc::new(part));
         for _ in 0..2 {
             assert_eq!(thread.start().await, Ok(()));
             assert!(runs.load(Ordering::Relaxed));
             thread.stop().await;
+            assert!(is_stopped.swap(false, Ordering::Relaxed), "the part was not told");
             assert!(!runs.load(Ordering::Relaxed), "what it has spawned is gone");
             thread.stop().await;
         }

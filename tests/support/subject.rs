@@ -1,5 +1,6 @@
 //! The server under test as a process of its own: started on a Corefile, stopped with SIGTERM, its output kept.
 
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -24,6 +25,18 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// How much of the output an error shows, in lines.
 const SHOWN_LINES: usize = 5;
+
+/// The program under test: the one just built, `own`, unless `FERRODNS_SUBJECT` names another.
+#[must_use]
+pub fn program(own: &str) -> PathBuf {
+    other().unwrap_or_else(|| own.into())
+}
+
+/// The program that `FERRODNS_SUBJECT` names, if it does.
+#[must_use]
+pub fn other() -> Option<PathBuf> {
+    env::var_os("FERRODNS_SUBJECT").map(PathBuf::from)
+}
 
 /// A running program.
 #[derive(Debug)]
@@ -198,7 +211,7 @@ mod tests {
 
     /// Starts a shell on a script.
     fn shell(name: &str, script: &str) -> Subject {
-        let log = std::env::temp_dir().join(format!("test-support-{}-{name}", std::process::id()));
+        let log = env::temp_dir().join(format!("test-support-{}-{name}", std::process::id()));
         Subject::start(Command::new("sh").args(["-c", script]), &log).unwrap()
     }
 

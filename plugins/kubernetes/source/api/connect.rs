@@ -231,7 +231,8 @@ impl std::fmt::Debug for Shared {
 impl Connector {
     /// Makes the first client; needs a runtime.
     pub(super) fn new(maker: &Maker) -> Result<Arc<Self>, AccessError> {
-        let made = Made { client: Shared(maker.make()?), at: Instant::now(), server: maker.server()? };
+        let (client, server) = maker.make()?;
+        let made = Made { client, at: Instant::now(), server };
         Ok(Arc::new(Self { maker: maker.clone(), current: Mutex::new(made) }))
     }
 
@@ -252,8 +253,7 @@ impl Connector {
             return;
         }
         current.at = Instant::now();
-        let made = self.maker.make().and_then(|client| Ok((Shared(client), self.maker.server()?)));
-        match made {
+        match self.maker.make() {
             Ok((client, server)) => {
                 if current.server != server {
                     let old = &current.server;
@@ -289,19 +289,22 @@ impl Maker {
         }
     }
 
-    /// Makes a client.
-    fn make(&self) -> Result<Client, AccessError> {
+    /// Makes a client; gives also the URL of the server that it asks.
+    fn make(&self) -> Result<(Shared, String), AccessError> {
         match self {
-            Self::Access(access) => make(access),
+            Self::Access(access) => {
+                let config = access.config()?;
+                let server = config.cluster_url.to_string();
+                Ok((Shared(make(config)?), server))
+            }
             #[cfg(test)]
-            Self::Given(client) => Ok(client.0.clone()),
+            Self::Given(client) => Ok((client.clone(), self.server()?)),
         }
     }
 }
 
 /// Makes a client.
-fn make(access: &Access) -> Result<Client, AccessError> {
-    let mut config = access.config()?;
+fn make(mut config: Config) -> Result<Client, AccessError> {
     let trusts_system = config.root_cert.is_none();
     match Client::try_from(config.clone()) {
         Err(error) if trusts_system => {
