@@ -54,6 +54,11 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl Endpoints {
+    /// Makes room for some endpoints.
+    pub(crate) fn with_room() -> Self {
+        Self { text: String::with_capacity(ROOM), parts: Vec::new() }
+    }
+
     /// Appends an endpoint.
     pub(crate) fn push(&mut self, endpoint: Endpoint<'_>) {
         let Endpoint { address, hostname, pod, zone, is_ready } = endpoint;
@@ -189,7 +194,7 @@ impl<'de> Visitor<'de> for EndpointsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Endpoints, A::Error> {
-        let mut endpoints = Endpoints { text: String::with_capacity(ROOM), parts: Vec::new() };
+        let mut endpoints = Endpoints::with_room();
         while let Some(written) = all.next_element::<Written<'de>>()? {
             for address in &written.addresses {
                 endpoints.push(Endpoint {

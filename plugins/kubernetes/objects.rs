@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::endpoints::Endpoints;
@@ -188,8 +189,9 @@ pub(crate) struct Metadata {
     /// The one annotation that matters.
     #[serde(deserialize_with = "nullable")]
     pub(crate) annotations: Annotations,
-    /// Set while the object is being taken away, RFC 3339.
-    pub(crate) deletion_timestamp: Option<Box<str>>,
+    /// Whether the object is being taken away.
+    #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
+    pub(crate) is_deleting: bool,
 }
 
 impl Metadata {
@@ -411,6 +413,11 @@ pub(crate) struct ServiceImportSpec {
 /// Reads `null` as if the field were absent.
 pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// Says whether there is anything, and not `null`.
+fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(Option::<IgnoredAny>::deserialize(from)?.is_some())
 }
 
 #[cfg(test)]

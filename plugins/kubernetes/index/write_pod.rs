@@ -14,7 +14,7 @@ impl Index {
         if let Some((id, _)) = &old {
             self.pods.name(*id, true);
         }
-        if object.metadata.deletion_timestamp.is_some() || name.len() > MAX_NAME || namespace.len() > MAX_NAME {
+        if object.metadata.is_deleting || name.len() > MAX_NAME || namespace.len() > MAX_NAME {
             return false;
         }
         let new = Pod::new(object, Keep { addresses: self.options.pod_addresses, labels: self.options.pod_labels });

@@ -3,7 +3,8 @@
 //! The stock watchers of kube and client-go can hang for ever on a response that never comes, serve an old picture after
 //! a version has expired, storm a server whose watches end at once, and stop at one object that they cannot decode.
 //! Here every wait has a bound (`timing`), every failure has a way out (`failure`, `reflector`), and responses are
-//! decoded object by object as they arrive (`split`, `event`). Knows no index.
+//! decoded object by object as they arrive, in Protocol Buffers (`frames`, `protobuf`) where the server has them and in JSON (`split`,
+//! `event`) elsewhere. Knows no index.
 
 mod audit;
 mod connect;
@@ -14,9 +15,14 @@ mod exchange;
 mod failure;
 #[cfg(test)]
 mod faults_tests;
+mod format;
+mod frames;
 #[cfg(test)]
 mod history_tests;
 mod ledger;
+mod protobuf;
+#[cfg(test)]
+mod protobuf_tests;
 mod reflector;
 mod repair;
 mod split;
@@ -27,6 +33,7 @@ mod target;
 mod tests;
 mod timing;
 mod trouble;
+mod wire;
 #[cfg(test)]
 mod world_tests;
 

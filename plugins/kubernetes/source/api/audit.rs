@@ -11,13 +11,14 @@ use super::Link;
 use super::event::{self, ListMetadata};
 use super::exchange::Response;
 use super::failure::Failure;
-use super::split::{Piece, Splitter};
+use super::split::Piece;
 use super::status::KindStatus;
 use super::target::{Freshness, PAGE_OBJECTS, Page, Target};
 use crate::kubernetes::source::LOG;
 
 /// What is asked for: names and versions; a server that cannot leave out the rest sends all.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
+const METADATA: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,\
+    application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
 
 /// Compares all kinds in turn, for ever.
 pub(super) async fn run(link: Arc<Link>, targets: Vec<Target>) {
@@ -79,18 +80,19 @@ async fn audit(link: &Link, target: &Target) -> Result<Option<usize>, Failure> {
 /// Compares the objects of a page with what is held.
 async fn compare(link: &Link, target: &Target, page: &Page) -> Result<ListMetadata, Failure> {
     let uri = target.list(&Freshness::Newest, page);
-    let mut response = Response::get_as(&link.connector, &uri, &link.timing, METADATA).await?;
-    let (mut splitter, mut metadata) = (Splitter::list(), ListMetadata::default());
+    let mut response = Response::get(&link.connector, &uri, &link.timing, METADATA).await?;
+    let format = response.format;
+    let (mut splitter, mut metadata) = (format.list(), ListMetadata::default());
     let status: &KindStatus = link.status.of(target.kind);
     while let Some(chunk) = response.busy().await? {
         let mut rest = &*chunk;
         while let Some(piece) = splitter.next(&mut rest).map_err(|error| Failure::Broken(error.to_string()))? {
             match piece {
-                Piece::Item(text) => {
-                    let mark = event::mark(text)?;
+                Piece::Item(octets) => {
+                    let mark = format.mark(octets)?;
                     status.ledger().compare((&mark.namespace, &mark.name), &mark.version);
                 }
-                Piece::Metadata(text) => metadata = event::list_metadata(text)?,
+                Piece::Metadata(octets) => metadata = format.list_metadata(octets)?,
             }
         }
     }

@@ -1,8 +1,7 @@
-//! What the API server says, decoded one object at a time: items of lists, watch events, the metadata of lists.
+//! What the API server says in JSON, decoded one object at a time: items of lists, watch events, the metadata of lists.
 //!
 //! An object that cannot be decoded costs itself and no more; text that is no JSON costs the whole response.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::BufRead;
 
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::failure::{Failure, Status};
+use super::wire::text;
 use crate::kubernetes::objects::{Kind, Object};
 
 /// The error that asks for a second reading: an event whose object comes before its type.
@@ -104,11 +104,6 @@ struct EventType {
     /// The type.
     #[serde(rename = "type")]
     kind: String,
-}
-
-/// Returns octets as text: checked as a whole, which costs less than string by string. What is no UTF-8 is replaced, as Go does.
-fn text(octets: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
 
 /// Decodes an item of a list.

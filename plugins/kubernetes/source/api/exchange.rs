@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connector;
 use super::failure::Failure;
+use super::format::Format;
 use super::timing::Timing;
 
 /// How much of an error's description is read, in bytes.
@@ -17,6 +18,8 @@ const MAX_STATUS_BYTES: usize = 64 * 1024;
 
 /// The body of a response that arrives.
 pub(super) struct Response {
+    /// What it is written in.
+    pub(super) format: Format,
     /// What is left of it.
     body: Body,
     /// How long a halt may be.
@@ -30,13 +33,8 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// Sends a request and waits for the head of its response, which must be a success.
-    pub(super) async fn get(connector: &Connector, uri: &str, timing: &Timing) -> Result<Self, Failure> {
-        Self::get_as(connector, uri, timing, "application/json").await
-    }
-
-    /// Sends a request for a form of the response.
-    pub(super) async fn get_as(
+    /// Sends a request for one of some forms of the response, and waits for its head, which must be a success.
+    pub(super) async fn get(
         connector: &Connector,
         uri: &str,
         timing: &Timing,
@@ -56,7 +54,7 @@ impl Response {
             return Err(Failure::of_response(head.status, &head.headers, &text));
         }
         let Timing { stall, floor_bytes, .. } = *timing;
-        Ok(Self { body, stall, floor_bytes, waited: Duration::ZERO, received: 0 })
+        Ok(Self { format: Format::of(&head.headers), body, stall, floor_bytes, waited: Duration::ZERO, received: 0 })
     }
 
     /// Returns the next bytes while something has begun that must end soon; none at the end of the response.

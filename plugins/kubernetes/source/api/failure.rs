@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
+use super::format::Format;
+
 /// The longest wait that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -63,9 +65,9 @@ pub(super) struct Status {
     /// The HTTP code again.
     pub(super) code: u16,
     /// A word for machines.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// A sentence for people.
-    message: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 impl Failure {
@@ -98,7 +100,7 @@ impl Failure {
 
     /// Sorts a response that is no success.
     pub(super) fn of_response(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let mut status: Status = serde_json::from_slice(body).unwrap_or_default();
+        let mut status = Format::of(headers).status(body);
         status.code = code.as_u16();
         if code == StatusCode::TOO_MANY_REQUESTS {
             let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

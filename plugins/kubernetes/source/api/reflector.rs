@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Link;
-use super::event::{self, Event, ListMetadata, Undecodable, is_older, list_metadata};
+use super::event::{Event, ListMetadata, Undecodable, is_older};
 use super::exchange::Response;
 use super::failure::Failure;
-use super::split::{Piece, SplitError, Splitter};
+use super::split::{Piece, SplitError};
 use super::status::KindStatus;
 use super::target::{Freshness, Page, Target};
 use super::timing::ListBudget;
@@ -159,16 +159,17 @@ impl Reflector {
     async fn page(&mut self, page: &Page) -> Result<ListMetadata, Failure> {
         let uri = self.target.list(&self.freshness, page);
         let mut response = self.get(&uri).await?;
-        let (mut splitter, mut metadata) = (Splitter::list(), ListMetadata::default());
+        let format = response.format;
+        let (mut splitter, mut metadata) = (format.list(), ListMetadata::default());
         while let Some(chunk) = response.busy().await? {
             let mut rest = &*chunk;
             while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
                 match piece {
-                    Piece::Item(text) => match event::item(self.target.kind, text)? {
+                    Piece::Item(octets) => match format.item(self.target.kind, octets)? {
                         Ok(object) => self.apply(object).await?,
                         Err(object) => self.note_undecodable(object),
                     },
-                    Piece::Metadata(text) => metadata = self.fresh(list_metadata(text)?)?,
+                    Piece::Metadata(octets) => metadata = self.fresh(format.list_metadata(octets)?)?,
                 }
             }
         }
@@ -215,12 +216,13 @@ impl Reflector {
     /// server goes on, something on the way keeps them back, and only lists tell the truth.
     async fn probe(&mut self) -> Result<(), Failure> {
         let mut response = self.get(&self.target.probe()).await?;
-        let mut splitter = Splitter::list();
+        let format = response.format;
+        let mut splitter = format.list();
         while let Some(chunk) = response.busy().await? {
             let mut rest = &*chunk;
             while let Some(piece) = splitter.next(&mut rest).map_err(broken)? {
-                if let Piece::Metadata(text) = piece {
-                    let version = list_metadata(text)?.resource_version.unwrap_or_default();
+                if let Piece::Metadata(octets) = piece {
+                    let version = format.list_metadata(octets)?.resource_version.unwrap_or_default();
                     self.is_doubtful = false;
                     if version == self.version {
                         self.status().hear();
@@ -261,7 +263,8 @@ impl Reflector {
         }
         let link = Arc::clone(&self.link);
         let repair = link.repairs.of(self.target.kind);
-        let mut splitter = Splitter::events();
+        let format = response.format;
+        let mut splitter = format.events();
         loop {
             let chunk = if self.needs_list || !splitter.is_between() {
                 response.busy().await?
@@ -276,15 +279,15 @@ impl Reflector {
             let mut rest = &*chunk;
             loop {
                 if splitter.is_between()
-                    && let Some((event, after)) = event::of_line(self.target.kind, rest)
+                    && let Some((event, after)) = format.line(self.target.kind, rest)
                 {
                     rest = after;
                     self.event(Ok(event)).await?;
                     continue;
                 }
                 let Some(piece) = splitter.next(&mut rest).map_err(broken)? else { break };
-                if let Piece::Item(text) = piece {
-                    self.event(event::event(self.target.kind, text)?).await?;
+                if let Piece::Item(octets) = piece {
+                    self.event(format.event(self.target.kind, octets)?).await?;
                 }
             }
         }
@@ -388,7 +391,7 @@ impl Reflector {
 
     /// Asks for something; an answer means that the server is there.
     async fn get(&mut self, uri: &str) -> Result<Response, Failure> {
-        let response = Response::get(&self.link.connector, uri, &self.link.timing).await?;
+        let response = Response::get(&self.link.connector, uri, &self.link.timing, self.target.accept()).await?;
         self.link.turnstile.found();
         self.trouble.end(&self.target);
         (self.refused, self.refusals) = (None, 0);

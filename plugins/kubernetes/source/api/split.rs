@@ -3,8 +3,10 @@
 //! A list is one object whose field `items` holds the objects; a watch is one event after the other. Only the borders
 //! are found here; what stands between them is for a real JSON parser. Knows no Kubernetes kind.
 
+use super::wire::WireError;
+
 /// The largest object that is taken, in bytes; an API server stores at most about 1.5 MiB.
-const MAX_PIECE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_PIECE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest field name at the top of a list, in bytes.
 const MAX_KEY_BYTES: usize = 64;
 
@@ -26,6 +28,12 @@ pub(super) enum SplitError {
     /// An object is larger than any that an API server stores.
     #[error("an object of more than {MAX_PIECE_BYTES} bytes in the response")]
     TooLarge,
+    /// A field reaches beyond the message that it is in.
+    #[error("a field is longer than its message in the response")]
+    Overlong,
+    /// What stands before a value cannot be read.
+    #[error("{0} in the response")]
+    Wire(#[from] WireError),
 }
 
 /// Where in the response the splitter is.

@@ -8,6 +8,10 @@ use crate::kubernetes::source::Wanted;
 
 /// How many objects a page of a list has, as client-go asks for.
 pub(super) const PAGE_OBJECTS: u32 = 500;
+/// See [`Target::accept`].
+const JSON: &str = "application/json";
+/// See [`Target::accept`]; CoreDNS asks for the same.
+const PROTOBUF_OR_JSON: &str = "application/vnd.kubernetes.protobuf,application/json";
 /// Pods that have ended keep no address (CoreDNS `plugin/kubernetes/controller.go`, `podListFunc`).
 const LIVE_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
 
@@ -54,6 +58,14 @@ impl Target {
             add(&mut selectors, "fieldSelector", LIVE_PODS);
         }
         Self { kind, selectors }
+    }
+
+    /// Returns the forms in which its objects can be had, the best first: what custom resources define is JSON only.
+    pub(super) const fn accept(&self) -> &'static str {
+        match self.kind {
+            Kind::ServiceImport => JSON,
+            _ => PROTOBUF_OR_JSON,
+        }
     }
 
     /// Returns the API group.

@@ -233,5 +233,5 @@ fn is_ready(pod: &WrittenPod) -> bool {
         None => true,
         Some(conditions) => conditions.iter().any(|one| &*one.kind == "Ready" && &*one.status == "True"),
     };
-    is_true && pod.metadata.deletion_timestamp.is_none()
+    is_true && !pod.metadata.is_deleting
 }
