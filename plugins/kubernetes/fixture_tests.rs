@@ -113,7 +113,7 @@ impl Cluster {
 
     /// Applies changes and publishes them.
     fn change_at(&mut self, now: u32, changes: impl IntoIterator<Item = Change>) {
-        changes.into_iter().for_each(|change| self.index.apply(change, now));
+        changes.into_iter().for_each(|change| self.index.apply(&change, now));
         if let Some(snapshot) = self.index.publish() {
             self.picture.store(snapshot);
         }

@@ -102,10 +102,7 @@ fn serve(parsed: &Corefile, changes: &[Change]) -> Vec<Served> {
         assert!(setup.input.next());
         let (config, _, wanted) = read_directive(&mut setup).unwrap();
         let mut index = Index::new(config.index_options());
-        changes
-            .iter()
-            .filter(|change| is_told(&wanted, change))
-            .for_each(|change| index.apply(change.clone(), 1 << 31));
+        changes.iter().filter(|change| is_told(&wanted, change)).for_each(|change| index.apply(change, 1 << 31));
         let handler = Kubernetes {
             kinds: config.kinds().into_iter().collect(),
             config: Arc::new(config),

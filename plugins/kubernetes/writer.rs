@@ -94,8 +94,8 @@ impl Culprits {
 
 /// Blames the object at hand if the thread panics.
 struct Blame<'a> {
-    /// The object.
-    key: Option<Key>,
+    /// The change of it.
+    change: &'a Change,
     /// Where it goes.
     culprits: &'a Culprits,
 }
@@ -103,7 +103,7 @@ struct Blame<'a> {
 impl Drop for Blame<'_> {
     fn drop(&mut self) {
         if std::thread::panicking()
-            && let Some(key) = self.key.take()
+            && let Some(key) = key_of(self.change)
         {
             let mut culprits = self.culprits.0.lock().unwrap_or_else(PoisonError::into_inner);
             if culprits.len() < MAX_CULPRITS {
@@ -208,22 +208,21 @@ impl Writer {
         let now = u32::try_from(self.clock.unix_seconds()).unwrap_or(u32::MAX);
         pending.is_empty &= batch.is_empty();
         let culprits = self.culprits.clone();
-        let mut blame = Blame { key: None, culprits: &culprits };
         for mut change in batch.drain(..) {
-            blame.key = key_of(&change);
-            if !self.left_out.is_empty() && blame.key.as_ref().is_some_and(|key| self.left_out.contains(key)) {
+            if !self.left_out.is_empty() && key_of(&change).is_some_and(|key| self.left_out.contains(&key)) {
                 continue;
-            }
-            #[cfg(test)]
-            assert!(blame.key.as_ref().is_none_or(|key| &*key.name != tests::PANICS), "as the test wants");
-            pending.triggered.extend(self.trigger_of(&change));
-            if let Change::ListEnd(kind) | Change::Reached(kind, _) = change {
-                pending.listed.push(kind);
             }
             if let Some(keeper) = &mut self.keeper {
                 keeper.note(&mut change);
             }
-            self.index.apply(change, now);
+            let _blame = Blame { change: &change, culprits: &culprits };
+            #[cfg(test)]
+            assert!(key_of(&change).is_none_or(|key| &*key.name != tests::PANICS), "as the test wants");
+            pending.triggered.extend(self.trigger_of(&change));
+            if let Change::ListEnd(kind) | Change::Reached(kind, _) = change {
+                pending.listed.push(kind);
+            }
+            self.index.apply(&change, now);
         }
     }
 

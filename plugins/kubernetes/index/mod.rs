@@ -109,12 +109,12 @@ impl Index {
     }
 
     /// Takes a change that is seen at `now`, in Unix seconds: the serial of zones whose answers it changes.
-    pub(crate) fn apply(&mut self, change: Change, now: u32) {
+    pub(crate) fn apply(&mut self, change: &Change, now: u32) {
         let is_visible = match change {
-            Change::ListBegin(kind) => self.begin_list(kind),
-            Change::ListEnd(kind) => self.end_list(kind, now),
+            Change::ListBegin(kind) => self.begin_list(*kind),
+            Change::ListEnd(kind) => self.end_list(*kind, now),
             Change::Reached(..) => false,
-            Change::Apply(object) => self.apply_object(&object, now),
+            Change::Apply(object) => self.apply_object(object, now),
             Change::Delete(gone) => {
                 let is_visible = self.delete(&gone.key, now);
                 self.touch(is_visible, gone.key.kind, now)

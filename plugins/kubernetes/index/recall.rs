@@ -163,8 +163,8 @@ mod tests {
     /// Makes a picture from objects.
     fn picture(objects: impl IntoIterator<Item = Object>) -> std::sync::Arc<Snapshot> {
         let mut index = Index::new(ALL);
-        objects.into_iter().for_each(|object| index.apply(Change::Apply(object), 7));
-        Kind::ALL.into_iter().for_each(|kind| index.apply(Change::ListEnd(kind), 7));
+        objects.into_iter().for_each(|object| index.apply(&Change::Apply(object), 7));
+        Kind::ALL.into_iter().for_each(|kind| index.apply(&Change::ListEnd(kind), 7));
         index.publish().unwrap()
     }
 

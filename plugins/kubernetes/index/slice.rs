@@ -92,6 +92,11 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
+    /// Makes an endpoint whose label comes from its address.
+    pub(super) const fn bare(host: Host) -> Self {
+        Self { host, label: "", zone: "" }
+    }
+
     /// Returns its label below the service's name.
     pub(crate) fn label(&self) -> LabelText {
         if self.label.is_empty() {
@@ -156,6 +161,11 @@ impl Slice {
     /// Returns the addresses in the order of the API, if all are IPv4.
     pub(crate) fn fours(&self) -> Option<&[Ipv4Addr]> {
         if let Hosts::V4(hosts) = &self.hosts { Some(hosts) } else { None }
+    }
+
+    /// Returns the addresses where nothing else tells two endpoints apart: all are IPv4, and all labels come from them.
+    pub(super) fn bare_fours(&self) -> Option<&[Ipv4Addr]> {
+        self.fours().filter(|_| self.extra.as_deref().is_none_or(|extra| extra.labels.is_none()))
     }
 
     /// Says whether its endpoints have neither labels of their own, nor zones, nor a cluster.

@@ -1,11 +1,12 @@
 //! How slices change the picture. Every function says whether an answer may differ.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::group::{Group, Kind, wire_labels};
-use super::slice::{Keep, Slice, slice_ports};
+use super::slice::{Endpoint, Keep, Slice, slice_ports};
 use super::table::Table;
-use super::{Index, LabelText, MAX_NAME, Realm};
+use super::{Host, Index, LabelText, MAX_NAME, Realm};
 use crate::kubernetes::objects;
 
 /// The hashes under which a slice is found.
@@ -17,6 +18,29 @@ struct SliceHashes {
     labels: Vec<u64>,
     /// Whether a label or an address stands in it twice.
     has_twins: bool,
+}
+
+/// IPv4 addresses, sorted, each once.
+struct Distinct {
+    /// The addresses.
+    addresses: Vec<Ipv4Addr>,
+    /// Whether one of them stood there twice.
+    has_twins: bool,
+}
+
+impl Distinct {
+    /// Sorts addresses.
+    fn of(addresses: &[Ipv4Addr]) -> Self {
+        let mut distinct = addresses.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        Self { has_twins: distinct.len() < addresses.len(), addresses: distinct }
+    }
+
+    /// Returns those that others do not have.
+    fn without(&self, other: &Self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.iter().copied().filter(|address| other.addresses.binary_search(address).is_err())
+    }
 }
 
 /// Returns what is in the first sorted list and not in the second.
@@ -60,7 +84,12 @@ impl Index {
         let key = wire_labels(&[service, namespace]).filter(|_| name.len() <= MAX_NAME);
         let Some(key) = key else { return self.delete_slice(realm, namespace, name) };
         let old = self.slice(realm, namespace, name);
-        let Some((group, _)) = self.group_for(realm, &key, true) else { return false };
+        let groups = &self.next.realm(realm).groups;
+        let same = old
+            .as_ref()
+            .map(|(_, old)| old.group)
+            .filter(|id| groups.get(*id).is_some_and(|group| *group.key() == *key));
+        let Some(group) = same.or_else(|| Some(self.group_for(realm, &key, true)?.0)) else { return false };
         let ports = self.share_ports(&slice_ports(&object.ports));
         let keep =
             Keep { pod_names: self.options.endpoint_pod_names, zones: self.options.zonal && realm == Realm::Own };
@@ -112,8 +141,7 @@ impl Index {
 
     /// Enters a slice under the addresses, labels and group of its new form instead of its old one.
     fn move_slice(&mut self, realm: Realm, id: u32, old: Option<&Slice>, new: Option<&Slice>) {
-        let before = self.slice_hashes(realm, old);
-        let after = self.slice_hashes(realm, new);
+        let (before, after) = self.differing_hashes(realm, old, new);
         let addresses = &mut self.next.by_address;
         missing(&before.addresses, &after.addresses).for_each(|hash| addresses.remove(hash, id));
         missing(&after.addresses, &before.addresses).for_each(|hash| addresses.insert(hash, id));
@@ -122,22 +150,28 @@ impl Index {
                 self.move_labels(realm, (id, slice.group), missing(&before.labels, &after.labels), Table::remove);
             let fewer = gone + u32::from(before.has_twins);
             let is_leaving = new.is_none_or(|new| new.group != slice.group);
-            self.edit_group(realm, slice.group, |group| {
-                group.repeats = group.repeats.saturating_sub(fewer);
-                if is_leaving {
-                    group.slices = group.slices.iter().copied().filter(|slice| *slice != id).collect();
-                }
-            });
+            if fewer > 0 || is_leaving {
+                self.edit_group(realm, slice.group, |group| {
+                    group.repeats = group.repeats.saturating_sub(fewer);
+                    if is_leaving {
+                        group.slices = group.slices.iter().copied().filter(|slice| *slice != id).collect();
+                    }
+                });
+            }
         }
         if let Some(slice) = new {
             let more =
                 self.move_labels(realm, (id, slice.group), missing(&after.labels, &before.labels), Table::insert);
-            self.edit_group(realm, slice.group, |group| {
-                group.repeats += more + u32::from(after.has_twins);
-                if !group.slices.contains(&id) {
-                    group.slices = group.slices.iter().copied().chain([id]).collect();
-                }
-            });
+            let more = more + u32::from(after.has_twins);
+            let is_coming = old.is_none_or(|old| old.group != slice.group);
+            if more > 0 || is_coming {
+                self.edit_group(realm, slice.group, |group| {
+                    group.repeats += more;
+                    if is_coming {
+                        group.slices = group.slices.iter().copied().chain([id]).collect();
+                    }
+                });
+            }
         }
     }
 
@@ -165,21 +199,44 @@ impl Index {
         let Some(old) = self.next.realm(realm).groups.get(id) else { return };
         let mut new = Group::clone(old);
         edit(&mut new);
-        if new != **old {
-            self.put_group(realm, id, new);
-        }
+        self.put_group(realm, id, new);
     }
 
-    /// Returns the hashes under which a slice is found; imported ones are not found by address.
-    fn slice_hashes(&self, realm: Realm, slice: Option<&Slice>) -> SliceHashes {
-        let room = slice.map_or(0, Slice::len);
+    /// Returns the hashes under which the two forms of a slice are found, with or without those that are in both. Most changes are of
+    /// one endpoint of many.
+    fn differing_hashes(&self, realm: Realm, old: Option<&Slice>, new: Option<&Slice>) -> (SliceHashes, SliceHashes) {
+        if let (Some(old), Some(new)) = (old, new)
+            && let (Some(before), Some(after)) = (old.bare_fours(), new.bare_fours())
+            && old.group == new.group
+        {
+            let (before, after) = (Distinct::of(before), Distinct::of(after));
+            let hashes = |one: &Distinct, other: &Distinct| {
+                let endpoints = one.without(other).map(|address| Endpoint::bare(Host::V4(address)));
+                SliceHashes { has_twins: one.has_twins, ..self.hashes(realm, old.group, endpoints, 1) }
+            };
+            return (hashes(&before, &after), hashes(&after, &before));
+        }
+        let all = |slice: Option<&Slice>| {
+            let endpoints = slice.into_iter().flat_map(Slice::endpoints);
+            self.hashes(realm, slice.map_or(0, |slice| slice.group), endpoints, slice.map_or(0, Slice::len))
+        };
+        (all(old), all(new))
+    }
+
+    /// Returns the hashes under which endpoints of a group are found; imported ones are not found by address.
+    fn hashes<'a>(
+        &self,
+        realm: Realm,
+        group: u32,
+        endpoints: impl Iterator<Item = Endpoint<'a>>,
+        room: usize,
+    ) -> SliceHashes {
         let (addresses, labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let mut hashes = SliceHashes { addresses, labels, has_twins: false };
-        let Some(slice) = slice else { return hashes };
-        for endpoint in slice.endpoints() {
+        for endpoint in endpoints {
             let address = endpoint.host.canonical().filter(|_| realm == Realm::Own);
             hashes.addresses.extend(address.map(|address| self.next.hash_address(address)));
-            let hash = |label: LabelText| self.next.hash_label(slice.group, label.into_lower().as_bytes());
+            let hash = |label: LabelText| self.next.hash_label(group, label.into_lower().as_bytes());
             hashes.labels.push(hash(endpoint.label()));
             if !endpoint.label.is_empty() {
                 hashes.labels.push(hash(endpoint.host.label()));

@@ -102,9 +102,9 @@ impl Warm {
         head.check(identity, self.clock.unix_seconds(), self.start.max_age)?;
         let mut index = Index::new(options);
         for object in objects {
-            index.apply(Change::Apply(object?), 0);
+            index.apply(&Change::Apply(object?), 0);
         }
-        head.versions.keys().for_each(|kind| index.apply(Change::ListEnd(*kind), 0));
+        head.versions.keys().for_each(|kind| index.apply(&Change::ListEnd(*kind), 0));
         index.take_up(head.serials);
         Ok((Recalled { index, versions: head.versions }, head.heard))
     }

@@ -77,8 +77,8 @@ fn objects() -> Vec<Object> {
 /// A picture of these objects.
 fn picture(objects: Vec<Object>) -> Arc<Snapshot> {
     let mut index = Index::new(ALL);
-    objects.into_iter().for_each(|object| index.apply(Change::Apply(object), 7));
-    Kind::ALL.into_iter().for_each(|kind| index.apply(Change::ListEnd(kind), 7));
+    objects.into_iter().for_each(|object| index.apply(&Change::Apply(object), 7));
+    Kind::ALL.into_iter().for_each(|kind| index.apply(&Change::ListEnd(kind), 7));
     index.publish().unwrap()
 }
 
@@ -178,7 +178,7 @@ fn nothing_that_stands_in_a_file_can_harm() {
         if let Ok((_, found)) = read(&octets) {
             let mut index = Index::new(ALL);
             let objects: Result<Vec<_>, _> = found.collect();
-            objects.unwrap_or_default().into_iter().for_each(|object| index.apply(Change::Apply(object), 1));
+            objects.unwrap_or_default().into_iter().for_each(|object| index.apply(&Change::Apply(object), 1));
             index.publish();
         }
     };
@@ -291,7 +291,7 @@ fn what_is_kept_and_where_it_comes_from_is_the_identity() {
 fn tell(keeper: &mut Keeper, index: &mut Index, changes: impl IntoIterator<Item = Change>) {
     for mut change in changes {
         keeper.note(&mut change);
-        index.apply(change, 1);
+        index.apply(&change, 1);
     }
 }
 

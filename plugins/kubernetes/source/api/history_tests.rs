@@ -201,9 +201,9 @@ async fn objects(sim: &KubeSim, kind: Kind) -> Vec<Object> {
 async fn truth(sim: &KubeSim, kinds: &[Kind]) -> (Vec<String>, Vec<usize>) {
     let mut fresh = Index::new(index::ALL);
     for kind in kinds.iter().copied() {
-        fresh.apply(Change::ListBegin(kind), 1);
-        objects(sim, kind).await.into_iter().for_each(|object| fresh.apply(Change::Apply(object), 1));
-        fresh.apply(Change::ListEnd(kind), 1);
+        fresh.apply(&Change::ListBegin(kind), 1);
+        objects(sim, kind).await.into_iter().for_each(|object| fresh.apply(&Change::Apply(object), 1));
+        fresh.apply(&Change::ListEnd(kind), 1);
     }
     let fresh = fresh.publish().unwrap();
     (index::answers(&fresh), index::held(&fresh))
