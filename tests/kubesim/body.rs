@@ -11,10 +11,38 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::Value;
 
+use crate::protobuf;
 use crate::status::Refusal;
 
 /// The body of any answer. An error cuts the connection in the middle of it.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// As JSON.
+    Json,
+    /// As protobuf.
+    Protobuf,
+}
+
+impl Format {
+    /// The media type of an object or a list.
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => protobuf::MEDIA_TYPE,
+        }
+    }
+
+    /// The media type of a watch.
+    pub(crate) fn stream_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => protobuf::STREAM_TYPE,
+        }
+    }
+}
 
 /// Something that is sent piece by piece.
 pub(crate) trait Pieces: Send + 'static {
@@ -43,11 +71,6 @@ pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// An answer with a body in JSON.
-pub(crate) fn answer(code: StatusCode, body: Body) -> Response<Body> {
-    typed(code, "application/json", body)
-}
-
 /// An answer with a body of a given type.
 pub(crate) fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
@@ -58,13 +81,21 @@ pub(crate) fn typed(code: StatusCode, content_type: &'static str, body: Body) ->
 
 /// An answer with a value in JSON.
 pub(crate) fn json(code: StatusCode, value: &Value) -> Response<Body> {
-    answer(code, whole(value.to_string()))
+    typed(code, Format::Json.media_type(), whole(value.to_string()))
+}
+
+/// An answer with a `Status`.
+pub(crate) fn status(code: StatusCode, format: Format, status: &Value) -> Response<Body> {
+    match format {
+        Format::Json => json(code, status),
+        Format::Protobuf => typed(code, format.media_type(), whole(protobuf::status(status))),
+    }
 }
 
 /// The answer that a refusal is.
-pub(crate) fn refuse(refusal: &Refusal) -> Response<Body> {
+pub(crate) fn refuse(refusal: &Refusal, format: Format) -> Response<Body> {
     let code = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(code, &refusal.body());
+    let mut response = status(code, format, &refusal.body());
     if let Some(seconds) = refusal.details["retryAfterSeconds"].as_u64() {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

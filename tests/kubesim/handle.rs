@@ -15,8 +15,9 @@ use crate::discovery;
 use crate::flow::Shaped;
 use crate::hook::{Recorded, Verdict};
 use crate::list::{self, Writer};
+use crate::negotiate::{Accept, Part, Shape};
 use crate::object::Form;
-use crate::request::{self, Params, Target};
+use crate::request::{Params, Target};
 use crate::shared::Shared;
 use crate::status::Refusal;
 use crate::watch::Watch;
@@ -36,10 +37,11 @@ pub(crate) async fn handle(
 ) -> io::Result<Response<Body>> {
     let target = Target::parse(request.uri().path());
     let recorded = shared.recorder.keep(record(&request, target.as_ref()));
+    let accept = Accept::parse(&recorded.accept, shared.settings.protobuf);
     let flow = match shared.verdict(&recorded) {
         Verdict::Answer => None,
         Verdict::Shape(flow) => Some(flow),
-        Verdict::Refuse { code, retry_after } => return Ok(body::refuse(&injected(code, retry_after))),
+        Verdict::Refuse { code, retry_after } => return Ok(body::refuse(&injected(code, retry_after), accept.plain())),
         Verdict::Hang => std::future::pending().await,
         Verdict::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
     };
@@ -47,10 +49,10 @@ pub(crate) async fn handle(
         tokio::time::sleep(flow.delay).await;
     }
     let response = match shared.access.authenticate(request.headers(), has_certificate) {
-        Ok(()) => respond(&shared, recorded, target, request).await,
+        Ok(()) => respond(&shared, &recorded, &accept, target, request).await,
         Err(refusal) => Err(refusal),
     };
-    let response = response.unwrap_or_else(|refusal| body::refuse(&refusal));
+    let response = response.unwrap_or_else(|refusal| body::refuse(&refusal, accept.plain()));
     Ok(match flow {
         Some(flow) => response.map(|body| body::stream(Shaped::new(body, flow))),
         None => response,
@@ -99,7 +101,8 @@ fn injected(code: u16, retry_after: Option<u64>) -> Refusal {
 /// Answers a request of a known client.
 async fn respond(
     shared: &Arc<Shared>,
-    recorded: Arc<Recorded>,
+    recorded: &Arc<Recorded>,
+    accept: &Accept<'_>,
     target: Option<Target>,
     request: Request<impl HttpBody<Data: Send, Error: Into<BodyError>> + Send>,
 ) -> Result<Response<Body>, Refusal> {
@@ -109,14 +112,14 @@ async fn respond(
     let params = Params::parse(&recorded.query);
     let is_watch = params.is_on("watch");
     shared.access.authorize(verb(request.method(), &target, is_watch), &target)?;
+    let shape = accept.objects(target.resource)?;
     match (request.method(), &target.name) {
         (&Method::GET, _) if is_watch => {
-            let form = request::form(request.headers(), Form::Whole);
-            let watch = Watch::start(shared, recorded, target, &params, form)?;
-            Ok(body::answer(StatusCode::OK, body::stream(watch)))
+            let watch = Watch::start(shared, Arc::clone(recorded), target, &params, shape)?;
+            Ok(body::typed(StatusCode::OK, shape.format.stream_type(), body::stream(watch)))
         }
-        (&Method::GET, None) => list(shared, &target, &params, request.headers()),
-        (&Method::GET, Some(name)) => get(shared, &target, name, request.headers()),
+        (&Method::GET, None) => list(shared, &target, &params, shape, request.headers()),
+        (&Method::GET, Some(name)) => get(shared, &target, name, shape),
         _ => {
             let content_type = header(request.headers(), &CONTENT_TYPE).to_owned();
             let content_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -124,7 +127,7 @@ async fn respond(
             let read = Limited::new(request.into_body(), BODY_BYTES).collect().await;
             let body =
                 read.map_err(|_| Refusal::new(413, "RequestEntityTooLarge", "limit is 6291456 bytes"))?.to_bytes();
-            write::write(&shared.store, &Write { method: &method, target: &target, content_type, body: &body })
+            write::write(&shared.store, &Write { method: &method, target: &target, content_type, body: &body, shape })
         }
     }
 }
@@ -143,12 +146,23 @@ fn verb(method: &Method, target: &Target, is_watch: bool) -> &'static str {
 }
 
 /// LIST.
-fn list(shared: &Shared, target: &Target, params: &Params, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+fn list(
+    shared: &Shared,
+    target: &Target,
+    params: &Params,
+    shape: Shape,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Refusal> {
     let page = list::list(&shared.store, target, params, shared.settings.inconsistent_continue)?;
-    let form = request::form(headers, Form::Item);
+    let form = match shape.part {
+        None => Form::Item,
+        Some(Part::List) => Form::Metadata,
+        Some(Part::One) => return Err(other_kind("PartialObjectMetadata", "a list")),
+    };
     let is_compressed = shared.settings.gzip && header(headers, &ACCEPT_ENCODING).contains("gzip");
     let level = is_compressed.then(Compression::fast);
-    let mut response = body::answer(StatusCode::OK, body::stream(Writer::new(target, page, form, level)));
+    let body = body::stream(Writer::new(target, page, form, shape.format, level));
+    let mut response = body::typed(StatusCode::OK, shape.format.media_type(), body);
     if is_compressed {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -156,10 +170,19 @@ fn list(shared: &Shared, target: &Target, params: &Params, headers: &HeaderMap) 
 }
 
 /// GET of one object.
-fn get(shared: &Shared, target: &Target, name: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+fn get(shared: &Shared, target: &Target, name: &str, shape: Shape) -> Result<Response<Body>, Refusal> {
     let object = shared.store.get(target.resource, &write::key(target, name));
     let object = object.ok_or_else(|| Refusal::not_found(target.resource, name))?;
-    let mut bytes = Vec::new();
-    object.write(request::form(headers, Form::Whole), &mut bytes);
-    Ok(body::answer(StatusCode::OK, body::whole(bytes)))
+    let form = match shape.part {
+        None => Form::Whole,
+        Some(Part::One) => Form::Metadata,
+        Some(Part::List) => return Err(other_kind("PartialObjectMetadataList", "not a list")),
+    };
+    let bytes = object.bytes(form, shape.format);
+    Ok(body::typed(StatusCode::OK, shape.format.media_type(), body::whole(bytes)))
+}
+
+/// 406 for an object as a kind that it cannot be.
+fn other_kind(kind: &str, what: &str) -> Refusal {
+    Refusal::new(406, "NotAcceptable", format!("you requested {kind}, but the requested object is {what}"))
 }

@@ -30,6 +30,8 @@ mod watch;
 mod write;
 
 mod body;
+mod negotiate;
+mod protobuf;
 mod request;
 mod selector;
 mod status;

@@ -12,8 +12,9 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::body::Pieces;
+use crate::body::{Format, Pieces};
 use crate::object::{Form, Object};
+use crate::protobuf;
 use crate::request::{Freshness, Params, Target};
 use crate::status::Refusal;
 use crate::store::Store;
@@ -133,15 +134,17 @@ fn signed(version: u64) -> i64 {
 
 /// The body of a LIST while it is being written.
 pub(crate) struct Writer {
-    /// Text before the first item, then empty.
+    /// What stands before the first item, then empty.
     start: Vec<u8>,
     /// Objects not yet written.
     objects: std::vec::IntoIter<Arc<Object>>,
     /// How each is written.
     form: Form,
+    /// In which format.
+    format: Format,
     /// Whether an item has been written.
     has_items: bool,
-    /// Whether the closing text has been written.
+    /// Whether what ends it has been written.
     is_done: bool,
     /// The compressor, if one is wanted; none after the end.
     gzip: Option<GzEncoder<Vec<u8>>>,
@@ -149,7 +152,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// A body for `page`, compressed or not.
-    pub(crate) fn new(target: &Target, page: Page, form: Form, gzip: Option<Compression>) -> Self {
+    pub(crate) fn new(target: &Target, page: Page, form: Form, format: Format, gzip: Option<Compression>) -> Self {
         let mut metadata = json!({"resourceVersion": page.version.to_string()});
         if let Some(next) = page.next {
             metadata["continue"] = json!(next);
@@ -162,13 +165,21 @@ impl Writer {
             Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
             Form::Whole | Form::Item => (format!("{}List", resource.kind), resource.api_version()),
         };
-        let start =
-            format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#).into_bytes();
+        let start = match format {
+            Format::Json => {
+                format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#)
+                    .into_bytes()
+            }
+            Format::Protobuf => {
+                let lengths = page.objects.iter().map(|object| object.message(form).len());
+                protobuf::begin_list((&api_version, &kind), &metadata, lengths)
+            }
+        };
         let gzip = gzip.map(|level| GzEncoder::new(Vec::new(), level));
-        Self { start, objects: page.objects.into_iter(), form, has_items: false, is_done: false, gzip }
+        Self { start, objects: page.objects.into_iter(), form, format, has_items: false, is_done: false, gzip }
     }
 
-    /// The next piece of text, none after the last.
+    /// The next piece before compression, none after the last.
     fn plain(&mut self) -> Option<Vec<u8>> {
         if self.is_done {
             return None;
@@ -177,15 +188,18 @@ impl Writer {
         piece.reserve(PIECE_BYTES);
         while piece.len() < PIECE_BYTES {
             let Some(object) = self.objects.next() else {
-                piece.extend_from_slice(b"]}\n");
+                piece.extend_from_slice(if self.format == Format::Json { b"]}\n" } else { &protobuf::END });
                 self.is_done = true;
                 break;
             };
-            if self.has_items {
-                piece.push(b',');
+            let has_items = std::mem::replace(&mut self.has_items, true);
+            match self.format {
+                Format::Json => {
+                    piece.extend_from_slice(if has_items { b"," } else { b"" });
+                    object.write(self.form, &mut piece);
+                }
+                Format::Protobuf => protobuf::item(object.message(self.form), &mut piece),
             }
-            self.has_items = true;
-            object.write(self.form, &mut piece);
         }
         Some(piece)
     }

@@ -18,6 +18,7 @@ Serves the objects in files and folders of manifests (YAML or JSON) as a Kuberne
   --listen ADDRESS:PORT  where to listen (127.0.0.1:8001)
   --tls                  speak TLS, with a CA made at start
   --token TOKEN          demand this bearer token
+  --json-only            answer in JSON also to clients that would rather have protobuf
   --kubeconfig FILE      write a kubeconfig there instead of printing it
   --help                 this text
 ";
@@ -30,6 +31,8 @@ struct Options {
     is_tls: bool,
     /// The token to demand.
     token: Option<String>,
+    /// Whether there is no protobuf.
+    is_json_only: bool,
     /// Where the kubeconfig goes.
     kubeconfig: Option<PathBuf>,
     /// What to load.
@@ -42,6 +45,7 @@ fn options() -> Result<Option<Options>, Box<dyn Error>> {
         listen: SocketAddr::from(([127, 0, 0, 1], 8001)),
         is_tls: false,
         token: None,
+        is_json_only: false,
         kubeconfig: None,
         paths: Vec::new(),
     };
@@ -51,6 +55,7 @@ fn options() -> Result<Option<Options>, Box<dyn Error>> {
             Long("listen") => options.listen = parser.value()?.parse()?,
             Long("tls") => options.is_tls = true,
             Long("token") => options.token = Some(parser.value()?.parse()?),
+            Long("json-only") => options.is_json_only = true,
             Long("kubeconfig") => options.kubeconfig = Some(parser.value()?.into()),
             Short('h') | Long("help") => return Ok(None),
             Value(path) => options.paths.push(path.into()),
@@ -62,7 +67,7 @@ fn options() -> Result<Option<Options>, Box<dyn Error>> {
 
 /// Starts the server and waits for a signal.
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let mut builder = KubeSim::builder().listen(options.listen).tls(options.is_tls);
+    let mut builder = KubeSim::builder().listen(options.listen).tls(options.is_tls).protobuf(!options.is_json_only);
     if let Some(token) = options.token {
         builder = builder.token(token);
     }

@@ -1,13 +1,9 @@
-//! What a request asks for: the path as a target, the query as parameters, the answer's form.
+//! What a request asks for: the path as a target, the query as parameters.
 //! Knows no store.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::ACCEPT;
-
-use crate::object::Form;
 use crate::resource::Resource;
 use crate::selector::Selector;
 use crate::status::Refusal;
@@ -131,12 +127,4 @@ impl Params {
 /// 422 for a match rule that makes no sense.
 fn forbidden_match(message: &str) -> Refusal {
     Refusal::invalid("FieldValueForbidden", message)
-}
-
-/// The form of the answer that `Accept` prefers: metadata only if the first JSON form asks for it. Tables are not made;
-/// clients that ask for one take plain objects.
-pub(crate) fn form(headers: &HeaderMap, plain: Form) -> Form {
-    let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let first = accept.split(',').find(|part| part.trim().starts_with("application/json")).unwrap_or_default();
-    if first.contains("as=PartialObjectMetadata") { Form::Metadata } else { plain }
 }

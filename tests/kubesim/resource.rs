@@ -85,10 +85,10 @@ impl Resource {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// Whether real servers leave `kind` and `apiVersion` out of the items of a LIST: so for types compiled into them,
-    /// not for custom resources.
+    /// Whether real servers have the type compiled in; others are custom resources. They leave `kind` and `apiVersion` out of
+    /// the items of a LIST of such a type, and can write it in protobuf.
     #[must_use]
-    pub(crate) fn has_bare_items(&self) -> bool {
+    pub(crate) fn is_compiled_in(&self) -> bool {
         self.group != "multicluster.x-k8s.io"
     }
 }

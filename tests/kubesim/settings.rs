@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) inconsistent_continue: bool,
     /// Whether lists are compressed for clients that ask.
     pub(crate) gzip: bool,
+    /// Whether clients that ask get protobuf.
+    pub(crate) protobuf: bool,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             watch_list: WatchList::Supported,
             inconsistent_continue: true,
             gzip: true,
+            protobuf: true,
         }
     }
 }

@@ -115,6 +115,13 @@ impl Builder {
         self
     }
 
+    /// Answers in protobuf to clients that ask; it does otherwise.
+    #[must_use]
+    pub fn protobuf(mut self, is_offered: bool) -> Self {
+        self.settings.protobuf = is_offered;
+        self
+    }
+
     /// Lets time stand still for bookmarks and watch time-outs; [`KubeSim::advance`] turns it.
     #[must_use]
     pub fn manual_clock(mut self) -> Self {

@@ -40,7 +40,9 @@ impl Refusal {
 
     /// 404 for a path without meaning.
     pub(crate) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        let mut refusal = Self::new(404, "NotFound", "the server could not find the requested resource");
+        refusal.details = json!({});
+        refusal
     }
 
     /// 404 for an object.

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 
-use crate::body::{Pieces, cut};
+use crate::body::{Format, Pieces, cut};
 use crate::hook::{Recorded, Step};
+use crate::negotiate::Shape;
 use crate::object::{Form, Object};
+use crate::protobuf;
 use crate::request::{Params, Target};
 use crate::selector::Selector;
 use crate::settings::{WatchExpired, WatchList};
@@ -44,6 +46,8 @@ pub(crate) struct Watch {
     selector: Selector,
     /// How they are shown.
     form: Form,
+    /// In which format.
+    format: Format,
     /// Changes up to this version have been shown.
     cursor: u64,
     /// Objects to be shown first.
@@ -71,7 +75,7 @@ impl Watch {
         request: Arc<Recorded>,
         target: Target,
         params: &Params,
-        form: Form,
+        shape: Shape,
     ) -> Result<Self, Refusal> {
         let now = shared.clock.now();
         let has_bookmarks = params.is_on("allowWatchBookmarks");
@@ -79,7 +83,8 @@ impl Watch {
         let mut watch = Self {
             request,
             selector: params.selector()?,
-            form,
+            form: if shape.part.is_some() { Form::Metadata } else { Form::Whole },
+            format: shape.format,
             cursor: 0,
             initial: Vec::new().into_iter(),
             marks_initial: false,
@@ -122,7 +127,7 @@ impl Watch {
         match self.shared.settings.watch_expired {
             WatchExpired::Http => Err(refusal),
             WatchExpired::Event => {
-                self.push("ERROR", refusal.body().to_string().as_bytes());
+                self.push("ERROR", refusal.body().to_string().as_bytes(), None);
                 self.is_over = true;
                 Ok(())
             }
@@ -136,22 +141,35 @@ impl Watch {
             && self.selector.matches(object)
     }
 
-    /// Puts an event through the hook into `steps`.
-    fn push(&mut self, kind: &str, object: &[u8]) {
+    /// Puts an event through the hook into `steps`. `encoded` is the object in protobuf, if it is there already.
+    fn push(&mut self, kind: &str, object: &[u8], encoded: Option<&Object>) {
         let mut line = Vec::with_capacity(object.len() + 40);
         line.extend_from_slice(br#"{"type":""#);
         line.extend_from_slice(kind.as_bytes());
         line.extend_from_slice(br#"","object":"#);
         line.extend_from_slice(object);
         line.extend_from_slice(b"}\n");
-        self.steps.extend(self.shared.steps(&self.request, Bytes::from(line)));
+        let line = Bytes::from(line);
+        let steps = self.shared.steps(&self.request, line.clone());
+        if self.format == Format::Json {
+            self.steps.extend(steps);
+            return;
+        }
+        // Faults and hooks speak JSON; what they leave as it is need not be read again.
+        let (form, resource) = (self.form, self.target.resource);
+        let translate = |step| match (step, encoded) {
+            (Step::Send(sent), Some(object)) if sent == line => {
+                Step::Send(protobuf::event(kind, &object.bytes(form, Format::Protobuf)))
+            }
+            (Step::Send(sent), _) => Step::Send(protobuf::event_of_line(&sent, resource)),
+            (step, _) => step,
+        };
+        self.steps.extend(steps.into_iter().map(translate));
     }
 
     /// Puts an event with an object into `steps`.
     fn push_object(&mut self, kind: &str, object: &Object) {
-        let mut bytes = Vec::new();
-        object.write(self.form, &mut bytes);
-        self.push(kind, &bytes);
+        self.push(kind, &object.bytes(self.form, Format::Json), Some(object));
     }
 
     /// Puts a change into `steps`, as it looks through the selector: an object that no longer fits is deleted.
@@ -169,14 +187,18 @@ impl Watch {
     /// Puts a bookmark at the cursor into `steps`.
     fn push_bookmark(&mut self, annotations: Option<Value>) {
         let resource = self.target.resource;
+        let (kind, api_version) = match self.form {
+            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
+            Form::Whole | Form::Item => (resource.kind, resource.api_version()),
+        };
         let mut object = json!({
-            "kind": resource.kind, "apiVersion": resource.api_version(),
+            "kind": kind, "apiVersion": api_version,
             "metadata": {"resourceVersion": self.cursor.to_string(), "creationTimestamp": null},
         });
         if let Some(annotations) = annotations {
             object["metadata"]["annotations"] = annotations;
         }
-        self.push("BOOKMARK", object.to_string().as_bytes());
+        self.push("BOOKMARK", object.to_string().as_bytes(), None);
     }
 
     /// Fills `steps` from what is known now. An unlucky client that is slower than the history is cut off cleanly.

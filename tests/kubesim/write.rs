@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::body::{self, Body};
 use crate::load;
-use crate::object::{Object, identity, key_of};
+use crate::negotiate::Shape;
+use crate::object::{Form, Object, identity, key_of};
 use crate::request::Target;
 use crate::resource::{RESOURCES, Resource};
 use crate::status::Refusal;
@@ -24,6 +25,8 @@ pub(crate) struct Write<'a> {
     pub(crate) content_type: &'a str,
     /// The body.
     pub(crate) body: &'a [u8],
+    /// What the answer is to look like.
+    pub(crate) shape: Shape,
 }
 
 /// Carries a write out. Two writers at once may pass each other between reading and storing: last one wins.
@@ -32,7 +35,7 @@ pub(crate) fn write(store: &Store, write: &Write<'_>) -> Result<Response<Body>, 
         (&Method::POST, None) => create(store, write),
         (&Method::PUT, Some(name)) => replace(store, write, name),
         (&Method::PATCH, Some(name)) => patch(store, write, name),
-        (&Method::DELETE, Some(name)) => delete(store, write.target, name),
+        (&Method::DELETE, Some(name)) => delete(store, write, name),
         _ => Err(Refusal::new(
             405,
             "MethodNotAllowed",
@@ -64,7 +67,7 @@ fn create(store: &Store, write: &Write<'_>) -> Result<Response<Body>, Refusal> {
         return Err(Refusal::already_exists(target.resource, &name));
     }
     need_namespace(store, target)?;
-    Ok(show(StatusCode::CREATED, &store.put(target.resource, value)))
+    Ok(show(StatusCode::CREATED, write.shape, &store.put(target.resource, value)))
 }
 
 /// PUT.
@@ -79,7 +82,7 @@ fn replace(store: &Store, write: &Write<'_>, name: &str) -> Result<Response<Body
     if value["metadata"]["resourceVersion"].as_str().is_some_and(|v| !v.is_empty() && v != old.version.to_string()) {
         return Err(Refusal::conflict(resource, name));
     }
-    Ok(show(StatusCode::OK, &put_if_changed(store, &old, value)))
+    Ok(show(StatusCode::OK, write.shape, &put_if_changed(store, &old, value)))
 }
 
 /// PATCH: merge patch, strategic merge patch as plain recursive merge, and apply, which also creates.
@@ -96,7 +99,7 @@ fn patch(store: &Store, write: &Write<'_>, name: &str) -> Result<Response<Body>,
         let mut value = old.value();
         merge(&mut value, patch);
         place(&mut value, write.target)?;
-        return Ok(show(StatusCode::OK, &put_if_changed(store, &old, value)));
+        return Ok(show(StatusCode::OK, write.shape, &put_if_changed(store, &old, value)));
     }
     if !is_apply {
         return Err(Refusal::not_found(resource, name));
@@ -105,13 +108,13 @@ fn patch(store: &Store, write: &Write<'_>, name: &str) -> Result<Response<Body>,
     place(&mut value, write.target)?;
     value["metadata"]["name"] = json!(name);
     need_namespace(store, write.target)?;
-    Ok(show(StatusCode::CREATED, &store.put(resource, value)))
+    Ok(show(StatusCode::CREATED, write.shape, &store.put(resource, value)))
 }
 
 /// DELETE. A namespace takes its objects with it.
-fn delete(store: &Store, target: &Target, name: &str) -> Result<Response<Body>, Refusal> {
-    let resource = target.resource;
-    let key = key(target, name);
+fn delete(store: &Store, write: &Write<'_>, name: &str) -> Result<Response<Body>, Refusal> {
+    let resource = write.target.resource;
+    let key = key(write.target, name);
     let old = store.get(resource, &key).ok_or_else(|| Refusal::not_found(resource, name))?;
     if resource.kind == "Namespace" {
         empty_namespace(store, name);
@@ -120,7 +123,7 @@ fn delete(store: &Store, target: &Target, name: &str) -> Result<Response<Body>, 
     let details = json!({"name": name, "group": resource.group, "kind": resource.plural,
         "uid": old.value()["metadata"]["uid"]});
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-    Ok(body::json(StatusCode::OK, &status))
+    Ok(body::status(StatusCode::OK, write.shape.format, &status))
 }
 
 /// Deletes every object in a namespace.
@@ -225,8 +228,7 @@ pub(crate) fn key(target: &Target, name: &str) -> String {
 }
 
 /// An answer that shows an object.
-fn show(code: StatusCode, object: &Object) -> Response<Body> {
-    let mut bytes = Vec::new();
-    object.write(crate::object::Form::Whole, &mut bytes);
-    body::answer(code, body::whole(bytes))
+fn show(code: StatusCode, shape: Shape, object: &Object) -> Response<Body> {
+    let form = if shape.part.is_some() { Form::Metadata } else { Form::Whole };
+    body::typed(code, shape.format.media_type(), body::whole(object.bytes(form, shape.format)))
 }
