@@ -292,8 +292,10 @@ fn slice(octets: &[u8]) -> Result<EndpointSlice, WireError> {
 /// Reads an `Endpoint`, one for each of its addresses.
 fn endpoint(message: Value<'_>, endpoints: &mut Endpoints) -> Result<(), WireError> {
     let (mut hostname, mut pod, mut zone, mut is_ready) = (Cow::default(), Cow::default(), Cow::default(), true);
+    let (mut address, mut count) = (Cow::default(), 0);
     for field in message.fields()? {
         match field? {
+            (1, text) => (address, count) = (text.text()?, count + 1),
             (2, conditions) => is_ready = is_endpoint_ready(conditions)?,
             (3, name) => hostname = name.text()?,
             (4, target) => pod = first(target, 3)?.map(text).unwrap_or_default(),
@@ -301,10 +303,14 @@ fn endpoint(message: Value<'_>, endpoints: &mut Endpoints) -> Result<(), WireErr
             _ => {}
         }
     }
+    let one = Endpoint { address: &address, hostname: &hostname, pod: &pod, zone: &zone, is_ready };
+    if count == 1 {
+        endpoints.push(one);
+        return Ok(());
+    }
     for field in message.fields()? {
         if let (1, address) = field? {
-            let address = address.text()?;
-            endpoints.push(Endpoint { address: &address, hostname: &hostname, pod: &pod, zone: &zone, is_ready });
+            endpoints.push(Endpoint { address: &address.text()?, ..one });
         }
     }
     Ok(())

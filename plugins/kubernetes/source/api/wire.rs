@@ -88,6 +88,7 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u64, Value<'a>), WireError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
@@ -115,8 +116,18 @@ impl<'a> Fields<'a> {
         Ok((number, value))
     }
 
-    /// Reads a varint.
+    /// Reads a varint, of which most have one octet.
+    #[inline]
     fn number(&mut self) -> Result<u64, WireError> {
+        if let [octet @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Ok(u64::from(*octet));
+        }
+        self.long_number()
+    }
+
+    /// Reads a varint of several octets.
+    fn long_number(&mut self) -> Result<u64, WireError> {
         let (number, length) = varint(self.0)?.ok_or(WireError::Short)?;
         self.take(length)?;
         Ok(number)
