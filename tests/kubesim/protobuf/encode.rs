@@ -80,11 +80,10 @@ fn write(number: u32, kind: Kind, value: &Value, out: &mut Vec<u8>) -> Option<()
     Some(())
 }
 
-/// Appends the entries of a map by key; none if one does not fit.
+/// Appends the entries of a map, which stand by key already; none if one does not fit. The whole map is spoilt then: some
+/// readers do not look at wire types within an entry.
 fn entries(number: u32, kind: Kind, map: &Map<String, Value>, out: &mut Vec<u8>) -> Option<()> {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_unstable_by_key(|(key, _)| *key);
-    for (key, value) in entries {
+    for (key, value) in map {
         let mut entry = Vec::with_capacity(key.len() + 32);
         octets(1, key.as_bytes(), &mut entry);
         write(2, kind, value, &mut entry)?;
@@ -160,5 +159,41 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
             return;
         }
         out.push(low | 0x80);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protobuf::meta::OBJECT_META;
+
+    /// The octets of one field of metadata, when all others are left out.
+    fn field(name: &str, value: &Value) -> Vec<u8> {
+        let field = OBJECT_META.iter().find(|field| field.name == name).unwrap();
+        let mut out = Vec::new();
+        write_field(field, Some(value), &mut out);
+        out
+    }
+
+    #[test]
+    fn octets_are_as_the_api_writes_them() {
+        assert_eq!(field("name", &json!("web")), b"\x0a\x03web");
+        assert_eq!(field("generation", &json!(300)), [0x38, 0xac, 0x02]);
+        assert_eq!(field("generation", &json!(-1)), [&[0x38][..], &[0xff; 9], &[1]].concat());
+        assert_eq!(field("creationTimestamp", &json!("1970-01-01T00:02:00Z")), b"\x42\x04\x08\x78\x10\x00");
+        assert_eq!(
+            field("labels", &json!({"b": "", "a": "1"})),
+            b"\x5a\x06\x0a\x01a\x12\x011\x5a\x05\x0a\x01b\x12\x00"
+        );
+        assert_eq!(field("finalizers", &json!(["x", null])), b"\x72\x01x\x72\x00");
+    }
+
+    #[test]
+    fn a_map_with_a_value_that_does_not_fit_is_no_map() {
+        assert_eq!(field("labels", &json!({"a": "b", "c": 0})), [0x58, 0]);
+        assert_eq!(field("labels", &json!(5)), [0x58, 5]);
+        assert_eq!(field("generation", &json!("x")), b"\x3a\x03\"x\"");
     }
 }

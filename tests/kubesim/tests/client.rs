@@ -18,7 +18,7 @@ use tokio::time::timeout;
 pub(crate) const SERVICES: &str = "/api/v1/services";
 
 /// How long an event may take before it counts as lost; far above what a busy machine needs.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server answered, whole.
 pub(crate) struct Answer {

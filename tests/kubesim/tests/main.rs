@@ -8,6 +8,7 @@ mod endpoints;
 mod faults;
 mod list;
 mod load;
+mod protobuf;
 mod tls;
 mod transport;
 mod watch;
