@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
-use kubesim::{End, Fault, Flow, KubeSim, Rule, Verb, Verdict, WatchList};
+use kubesim::{Builder, End, Fault, Flow, KubeSim, Rule, Verb, Verdict, WatchList};
 
+use super::target::Target;
 use super::world_tests::{World, put, service};
 use crate::kubernetes::objects::Kind;
+use crate::kubernetes::source::Wanted;
 
 /// When a script of three events must be over, whatever happens to it.
 const ENOUGH: Duration = Duration::from_secs(70);
@@ -34,10 +36,12 @@ fn go_on(sim: &KubeSim) {
 }
 
 /// Returns the number of octets of an undisturbed response.
-async fn length(path: &str) -> usize {
-    let sim = KubeSim::start().await.unwrap();
+async fn length(path: &str, is_protobuf: bool) -> usize {
+    let sim = KubeSim::builder().protobuf(is_protobuf).start().await.unwrap();
     begin(&sim);
-    let request = http::Request::get(path).body(Empty::<bytes::Bytes>::new()).unwrap();
+    let accept = Target::new(Kind::Service, &Wanted::default()).accept();
+    let request =
+        http::Request::get(path).header(http::header::ACCEPT, accept).body(Empty::<bytes::Bytes>::new()).unwrap();
     let response = sim.direct().send(request).await.unwrap();
     go_on(&sim);
     response.into_body().collect().await.unwrap().to_bytes().len()
@@ -45,21 +49,25 @@ async fn length(path: &str) -> usize {
 
 /// Cuts the first two responses of a verb after each number of octets that `path` is answered with.
 fn cut_everywhere(mode: WatchList, verb: Verb, path: &str, ends: &[End]) {
-    let octets = run(length(path));
-    assert!(octets > 500, "{octets}");
-    for end in ends {
-        (0..=octets).for_each(|octets| run(script(mode, verb, Flow { end: Some((octets, *end)), ..Flow::default() })));
+    for is_protobuf in [false, true] {
+        let octets = run(length(path, is_protobuf));
+        assert!(octets > 250, "{octets}");
+        let flow = |octets, end| Flow { end: Some((octets, end)), ..Flow::default() };
+        let builder = || KubeSim::builder().watch_list(mode).protobuf(is_protobuf);
+        for end in ends {
+            (0..=octets).for_each(|octets| run(script(builder(), verb, flow(octets, *end))));
+        }
+        println!("{mode:?} {verb:?}: {ends:?} after each of {octets} octets, in Protocol Buffers: {is_protobuf}");
     }
-    println!("{mode:?} {verb:?}: {ends:?} after each of {octets} octets");
 }
 
 /// Plays both states with responses that break off.
-async fn script(mode: WatchList, verb: Verb, flow: Flow) {
+async fn script(builder: Builder, verb: Verb, flow: Flow) {
     let prepare = async |sim: &KubeSim| {
         begin(sim);
         sim.inject(Rule::new(Fault::Request(Verdict::Shape(flow))).on(verb).numbers(0..2));
     };
-    let world = World::new(KubeSim::builder().watch_list(mode), &[Kind::Service], prepare).await;
+    let world = World::new(builder, &[Kind::Service], prepare).await;
     go_on(&world.sim);
     let is_right = |world: &World| world.has(&["a", "c", "d"]) && world.address("a") == "V4(10.0.0.7)";
     let took = world.until_roughly(is_right).await;

@@ -466,9 +466,11 @@ async fn a14_an_object_that_is_wrong_strange_or_huge_costs_itself() {
     strange["spec"]["new"] = json!({"field": [1, null]});
     let mut huge = service("d", 4);
     huge["metadata"]["annotations"] = json!({"text": "x".repeat(1_500_000)});
-    for mode in [WatchList::Supported, WatchList::Refused(422)] {
+    let modes = [WatchList::Supported, WatchList::Refused(422)];
+    for (mode, is_protobuf) in modes.into_iter().flat_map(|mode| [(mode, false), (mode, true)]) {
         let objects = [service("a", 1), wrong.clone(), strange.clone(), huge.clone()];
-        let world = World::new(builder().watch_list(mode), &[Kind::Service], async |sim| put(sim, objects)).await;
+        let builder = builder().watch_list(mode).protobuf(is_protobuf);
+        let world = World::new(builder, &[Kind::Service], async |sim| put(sim, objects)).await;
         world.until(|world| world.has(&["a", "c", "d"])).await;
         sleep(seconds(600)).await;
         assert!(world.has(&["a", "c", "d"]));
@@ -483,12 +485,13 @@ async fn a14_an_object_that_is_wrong_strange_or_huge_costs_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a14_an_event_that_was_garbled_is_repaired() {
-    for (fault, bound) in [(EventFault::Undecodable, seconds(96)), (EventFault::Garbage, BACK)] {
-        let world = World::with_services(builder().bookmark_period(seconds(10))).await;
+    let faults = [(EventFault::Undecodable, seconds(96)), (EventFault::Garbage, BACK)];
+    for ((fault, bound), is_protobuf) in faults.iter().flat_map(|fault| [(fault, false), (fault, true)]) {
+        let world = World::with_services(builder().bookmark_period(seconds(10)).protobuf(is_protobuf)).await;
         world.sim.inject(event(fault.clone()).numbers(0..1));
         world.sim.put(service("a", 9));
         let took = world.until(|world| world.address("a") == "V4(10.0.0.9)").await;
-        assert!(took <= bound, "{fault:?}: {took:?}");
+        assert!(took <= *bound, "{fault:?}: {took:?}, in Protocol Buffers: {is_protobuf}");
         world.end().await;
     }
 }

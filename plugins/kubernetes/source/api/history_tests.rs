@@ -213,7 +213,7 @@ async fn truth(sim: &KubeSim, kinds: &[Kind]) -> (Vec<String>, Vec<usize>) {
 async fn play(number: u64) -> usize {
     let rng = &mut StdRng::seed_from_u64(number);
     let builder = KubeSim::builder().bookmark_period(Duration::from_secs(rng.random_range(5..70)));
-    let builder = builder.history(*[3, 10, 1000].choose(rng).unwrap());
+    let builder = builder.history(*[3, 10, 1000].choose(rng).unwrap()).protobuf(rng.random());
     let before = rng.random_range(0..12);
     let first: Vec<Value> = (0..before).map(|_| object(rng)).collect();
     let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|_| rng.random_bool(0.5)).collect();

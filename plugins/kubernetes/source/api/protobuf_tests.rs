@@ -1,6 +1,7 @@
 //! What a real API server (1.36) said in Protocol Buffers, against what it said in JSON of the same objects.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use proptest::prelude::*;
 
 use super::event::{Event, ListMetadata};
 use super::failure::Failure;
@@ -184,6 +185,24 @@ fn no_octet_that_is_wrong_is_fatal() {
                 drop((Format::Protobuf.event(kind, &piece), Format::Protobuf.list_metadata(&piece)));
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_octets_at_all_are_fatal(octets in prop::collection::vec(any::<u8>(), 0..60), kind in 0..6_usize, cut in 0..60_usize) {
+        let cut = cut.min(octets.len());
+        let (kind, format) = (Kind::ALL[kind], Format::Protobuf);
+        drop((format.item(kind, &octets), format.event(kind, &octets), format.mark(&octets), format.list_metadata(&octets)));
+        drop(format.status(&octets));
+        for start in [&b""[..], b"k8s\0", b"k8s\0\x12\x20", b"k8s\0\x12\x20\x12"] {
+            let octets = [start, &*octets].concat();
+            drop(split(format.list(), &octets, &[cut]));
+        }
+        let framed = [&[0, 0, 0, u8::try_from(cut).unwrap()][..], &*octets].concat();
+        drop(split(format.events(), &framed, &[cut]));
     }
 }
 
