@@ -26,8 +26,8 @@ pub(crate) struct Object {
     pub(crate) phase: String,
     /// The object in JSON without its opening brace, `kind` and `apiVersion`; compact, one third of a `Value`'s size.
     rest: Bytes,
-    /// The object as a protobuf message without envelope; of a custom resource, its metadata only. Made with the object,
-    /// while its value is at hand: to make it from the JSON when a client asks costs that client some ten times as much.
+    /// The object as a protobuf message without envelope; of a custom resource, its metadata only. Made with the object, while
+    /// its value is at hand (10 µs for a slice of 15 endpoints), so that no client that asks waits for it.
     message: Bytes,
 }
 
