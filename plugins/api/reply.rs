@@ -5,7 +5,7 @@ use crate::question::Question;
 use crate::rr::Rcode;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// What a plugin makes of a query.
 pub type Outcome = Result<Response, Error>;
@@ -86,6 +86,12 @@ impl Error {
         self
     }
 
+    /// A reply that was there has been taken already.
+    #[must_use]
+    pub fn taken_twice() -> Self {
+        Self::new("reply was taken twice")
+    }
+
     /// The end of the chain was reached behind `plugin` (CoreDNS: plugin.NextOrFailure).
     #[must_use]
     pub fn no_next_plugin(plugin: &str) -> Self {
@@ -126,8 +132,30 @@ impl<'a> Reply<'a> {
     pub fn then(self, change: impl FnOnce(Outcome) -> Outcome + Send + 'a) -> Self {
         match self {
             Self::Now(outcome) => Self::Now(outcome.map(change)),
-            Self::Later(work) => Self::later(async move { change(work.await) }),
+            Self::Later(work) => Self::later(Then { work, change: Some(change) }),
         }
+    }
+}
+
+/// Work whose outcome is looked at. By hand, for an `async` block would keep room for the work and the change twice, in every
+/// query that waits.
+struct Then<'a, F> {
+    work: Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
+    change: Option<F>,
+}
+
+/// Nothing in it is pinned but what is in the box.
+impl<F> Unpin for Then<'_, F> {}
+
+impl<F: FnOnce(Outcome) -> Outcome> Future for Then<'_, F> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let outcome = ready!(self.work.as_mut().poll(context));
+        Poll::Ready(match self.change.take() {
+            Some(change) => change(outcome),
+            None => outcome,
+        })
     }
 }
 
@@ -136,9 +164,7 @@ impl Future for Reply<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match &mut *self {
-            Self::Now(outcome) => {
-                Poll::Ready(outcome.take().unwrap_or_else(|| Err(Error::new("reply was taken twice"))))
-            }
+            Self::Now(outcome) => Poll::Ready(outcome.take().unwrap_or_else(|| Err(Error::taken_twice()))),
             Self::Later(work) => work.as_mut().poll(context),
         }
     }

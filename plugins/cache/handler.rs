@@ -1,7 +1,7 @@
 //! What happens to a query: a hit is answered, a miss is asked on, what comes back is kept.
 
 use super::classify::{is_storable, kind_of, minimal_ttl};
-use super::flight::{Flights, Lead, Ticket};
+use super::flight::{Flights, Lead, Ticket, Wait};
 use super::item::{Item, lower_letters};
 use super::metrics::ServerMetrics;
 use super::setup::{Config, Limits};
@@ -9,8 +9,8 @@ use super::store::{Key, Seen, Store};
 use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
-    BoxFuture, Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request,
-    Response, Zones, flag,
+    Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response,
+    Zones, flag,
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -215,15 +215,35 @@ impl Inner {
         match next.run(request) {
             Reply::Now(Some(outcome)) => Reply::now(self.take(request, &key, outcome, live)),
             Reply::Now(None) => Reply::Now(None),
-            Reply::Later(work) => Reply::later(async move {
-                let asked = self.ask(request, next, &key, Some(work)).await;
-                if asked.is_joined {
-                    self.share(request, asked.outcome)
-                } else {
-                    self.take(request, &key, asked.outcome, live)
-                }
-            }),
+            Reply::Later(mut work) => {
+                let lead = match self.flights.board(request) {
+                    Ticket::Alone => None,
+                    Ticket::Lead(lead) => Some(lead),
+                    Ticket::Join(wait) => return Reply::later(self.join(request, next, key, (wait, live))),
+                };
+                // Small, because every query that waits keeps it: see the test of the transport.
+                Reply::later(async move {
+                    let outcome = work.as_mut().await;
+                    lead.as_ref().inspect(|lead| lead.land(&outcome));
+                    self.take(request, &key, outcome, live)
+                })
+            }
         }
+    }
+
+    /// Gives a client what another query gets; if that is nothing, asks on.
+    async fn join<'a>(
+        &'a self,
+        request: &'a Request,
+        next: Next<'a>,
+        key: Key<'a>,
+        (wait, live): (Wait, Option<Side>),
+    ) -> Outcome {
+        let asked = match self.wait(request, &key, wait).await {
+            Some(asked) => asked,
+            None => self.ask(request, next, &key).await,
+        };
+        if asked.is_joined { self.share(request, asked.outcome) } else { self.take(request, &key, asked.outcome, live) }
     }
 
     /// Asks a live index with the letters that the first query for this name had: so a client sees what a kept answer would
@@ -247,37 +267,31 @@ impl Inner {
         })
     }
 
-    /// Asks the next plugin, or waits for an identical query that does. `begun` is an asking that was begun already.
-    pub(super) async fn ask<'a>(
-        &'a self,
-        request: &'a Request,
-        next: Next<'a>,
-        key: &Key<'_>,
-        mut begun: Option<BoxFuture<'a, Outcome>>,
-    ) -> Asked<'a> {
-        loop {
-            let lead = match self.flights.board(request) {
-                Ticket::Alone => None,
-                Ticket::Lead(lead) => Some(lead),
+    /// Asks the next plugin, or waits for an identical query that does.
+    pub(super) async fn ask<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key<'_>) -> Asked<'a> {
+        let lead = loop {
+            match self.flights.board(request) {
+                Ticket::Alone => break None,
+                Ticket::Lead(lead) => break Some(lead),
                 Ticket::Join(wait) => {
-                    begun = None;
-                    // In a box: those who ask are many, and keep no room for this.
-                    match Box::pin(wait.outcome(request)).await {
-                        Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
-                        None => match self.kept_meanwhile(request, key) {
-                            Some(outcome) => return Asked { outcome, is_joined: true, _lead: None },
-                            None => continue,
-                        },
+                    if let Some(asked) = self.wait(request, key, wait).await {
+                        return asked;
                     }
                 }
-            };
-            let outcome = match begun.take() {
-                Some(work) => work.await,
-                None => next.run(request).await,
-            };
-            lead.as_ref().inspect(|lead| lead.land(&outcome));
-            return Asked { outcome, is_joined: false, _lead: lead };
-        }
+            }
+        };
+        let outcome = next.run(request).await;
+        lead.as_ref().inspect(|lead| lead.land(&outcome));
+        Asked { outcome, is_joined: false, _lead: lead }
+    }
+
+    /// Waits for an identical query; none if it was given up and has left nothing.
+    async fn wait<'a>(&self, request: &Request, key: &Key<'_>, wait: Wait) -> Option<Asked<'a>> {
+        let outcome = match wait.outcome(request).await {
+            Some(outcome) => outcome,
+            None => self.kept_meanwhile(request, key)?,
+        };
+        Some(Asked { outcome, is_joined: true, _lead: None })
     }
 
     /// What another query has put into the store since this one looked.

@@ -111,7 +111,7 @@ impl Refresh {
         let Self { inner, rest, request, is_stale } = self;
         let key = Key::of(&request, &inner.hasher);
         let uses = inner.use_count(&key);
-        let asked = inner.ask(&request, rest.next(), &key, None).await;
+        let asked = inner.ask(&request, rest.next(), &key).await;
         let fetched = match asked.outcome {
             Ok(Response::Message(message)) => Some(message),
             _ => None,
@@ -137,7 +137,7 @@ impl Inner {
     /// Asks the next plugin for as long as it takes; none if a stale answer is to be served.
     async fn verify<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key<'_>) -> Option<Outcome> {
         request.ask_authenticated();
-        let asked = self.ask(request, next, key, None).await;
+        let asked = self.ask(request, next, key).await;
         let fetched = match asked.outcome {
             Ok(Response::Message(message)) => Some(message),
             _ => None,

@@ -4,20 +4,28 @@
 //! out by id and question. What is no reply to a waiting query is dropped and waited on, so that a forged datagram cannot end a
 //! query (CVE-2023-28452). A socket on which a query got no reply takes no new
 //! ones, so the next query has another port.
+//!
+//! Many queries wait when an upstream is deaf. So each has a place in its socket's table (`places`) and nothing else: no timer and no
+//! channel of its own; the task that reads the socket wakes it when its time is over, too.
 
 use super::fault::{Ends, Fault};
+use super::places::{Place, Places};
 use super::reply::{Query, id_of, read_datagram};
-use plugin_api::Message;
-use std::collections::{HashMap, VecDeque};
+use plugin_api::{BoxFuture, Message};
+use socket2::SockRef;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::{Sleep, sleep_until};
 
 /// Queries that share a socket. Few enough that a forger who knows the port still has to guess one id in 2,048.
 pub(super) const QUERIES_PER_SOCKET: usize = 32;
@@ -26,6 +34,8 @@ pub(super) const QUERIES_PER_SOCKET: usize = 32;
 pub(super) const MAX_SOCKETS: usize = 512;
 /// Longest wait for room in a socket's send buffer (CoreDNS: maxTimeout).
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a socket is looked for.
+const LOOKS: usize = 3;
 /// Octets of the largest datagram.
 const MAX_DATAGRAM: usize = 65_535;
 /// Datagrams that a task reads before it lets others run.
@@ -60,6 +70,35 @@ pub(super) struct Datagrams {
     scratch: Arc<Mutex<Vec<u8>>>,
 }
 
+/// A query that is asked.
+pub(super) enum Asked<'a> {
+    /// It has been sent as a datagram and waits for its reply.
+    Sent(Waiting),
+    /// There is more to be done first; in a box, for nearly none is so.
+    Held(BoxFuture<'a, Result<Message, Fault>>),
+    /// It could not be asked; none once that has been told.
+    Failed(Option<Box<Fault>>),
+}
+
+impl Asked<'_> {
+    /// One that could not be asked.
+    pub(super) fn failed(fault: Fault) -> Self {
+        Self::Failed(Some(Box::new(fault)))
+    }
+}
+
+impl Future for Asked<'_> {
+    type Output = Result<Message, Fault>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Sent(waiting) => Pin::new(waiting).poll(context),
+            Self::Held(work) => work.as_mut().poll(context),
+            Self::Failed(fault) => Poll::Ready(Err(fault.take().map_or(Fault::Closed, |fault| *fault))),
+        }
+    }
+}
+
 /// A socket in use: held by the pool and by the queries in flight on it. Its task ends with the last of them.
 struct Line {
     socket: Arc<Socket>,
@@ -71,34 +110,36 @@ struct Socket {
     udp: UdpSocket,
     ends: Ends,
     created: Instant,
-    waiting: Mutex<Waiting>,
+    places: Mutex<Places>,
     is_retired: AtomicBool,
 }
 
-/// The queries in flight on one socket.
-struct Waiting {
-    by_id: HashMap<u16, Slot>,
-    used: Instant,
+/// The task that reads a socket and watches the times of its queries. Without it nobody would wake them, so none is left when it ends.
+struct Reader(Arc<Socket>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.fail(&Fault::Closed);
+    }
 }
 
-/// A query that waits.
-struct Slot {
-    question: Box<[u8]>,
-    limit: usize,
-    sender: oneshot::Sender<Result<Message, Fault>>,
-    /// What was wrong with a reply that had its id.
-    wrong: Option<Fault>,
-}
-
-/// A query's place on a socket; gives it back when dropped.
-struct Place {
+/// A query that has been sent and waits for its reply; gives its place back when dropped.
+pub(super) struct Waiting {
     line: Arc<Line>,
     id: u16,
 }
 
-impl Drop for Place {
+impl Future for Waiting {
+    type Output = Result<Message, Fault>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.line.socket.places().poll(self.id, context.waker())
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.line.socket.waiting().by_id.remove(&self.id);
+        self.line.socket.places().leave(self.id);
     }
 }
 
@@ -114,30 +155,39 @@ impl Datagrams {
         Self { to, source, keep, lines: Mutex::default(), scratch: Arc::default() }
     }
 
-    /// Asks and waits for a reply; `opened` learns whether a socket was there already.
-    pub(super) async fn ask(&self, query: &mut Query, opened: impl FnOnce(bool)) -> Result<Message, Fault> {
-        let now = Instant::now();
-        let (line, is_kept) = self.line(now)?;
+    /// Sends a query now, whose reply is to be awaited; `opened` learns whether a socket was there already.
+    pub(super) fn ask(
+        &self,
+        mut query: Query,
+        now: Instant,
+        opened: impl FnOnce(bool),
+    ) -> Result<Asked<'static>, Fault> {
+        let (waiting, is_kept) = self.enter(&query, now)?;
         opened(is_kept);
-        let (sender, receiver) = oneshot::channel();
-        let slot = Slot { question: query.question().into(), limit: query.limit, sender, wrong: None };
-        let id = line.socket.enter(slot, now).ok_or(Fault::Busy(self.to))?;
-        let place = Place { line, id };
-        query.set_id(id);
-        let socket = &*place.line.socket;
-        if !socket.try_send(query.octets())? {
-            // In a box: a query that waits for its reply keeps no room for this.
-            Box::pin(socket.send(query.octets())).await?;
+        query.set_id(waiting.id);
+        if waiting.line.socket.try_send(query.octets())? {
+            return Ok(Asked::Sent(waiting));
         }
-        match tokio::time::timeout(query.wait, receiver).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(socket.ends.timeout("read")),
-            Err(_) => {
-                socket.is_retired.store(true, Ordering::Relaxed);
-                let wrong = socket.waiting().by_id.get_mut(&id).and_then(|slot| slot.wrong.take());
-                Err(wrong.unwrap_or_else(|| socket.ends.timeout("read")))
+        waiting.line.socket.places().wait_until(waiting.id, now + WRITE_TIMEOUT + query.wait);
+        Ok(Asked::Held(Box::pin(async move {
+            let socket = &waiting.line.socket;
+            socket.send(query.octets()).await?;
+            socket.places().wait_until(waiting.id, Instant::now() + query.wait);
+            waiting.await
+        })))
+    }
+
+    /// Finds a place for a query; says whether its socket was there already.
+    fn enter(&self, query: &Query, now: Instant) -> Result<(Waiting, bool), Fault> {
+        // A socket may fail, or be filled by others, since it was looked for; then there is another one.
+        for _ in 0..LOOKS {
+            let (line, is_kept) = self.line(now)?;
+            let place = Place::new(query.question(), query.limit, now + query.wait);
+            if let Some(id) = line.socket.enter(place, now) {
+                return Ok((Waiting { line, id }, is_kept));
             }
         }
+        Err(Fault::Busy(self.to))
     }
 
     /// A socket with room, the one that rested longest, or a new one; and whether it was there already.
@@ -168,7 +218,7 @@ impl Datagrams {
         let now = Instant::now();
         let mut idle = 0;
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).retain(|line| {
-            let is_idle = line.socket.waiting().by_id.is_empty();
+            let is_idle = line.socket.places().is_empty();
             idle += usize::from(is_idle);
             let is_too_much = is_idle && self.keep.max_idle > 0 && idle > self.keep.max_idle;
             line.socket.room(&self.keep, now).is_some() && !is_too_much
@@ -185,8 +235,11 @@ impl Line {
     /// Opens a socket and begins to read it. The system chooses a random port.
     fn open(to: SocketAddr, source: Option<IpAddr>, scratch: &Arc<Mutex<Vec<u8>>>) -> Result<Self, Fault> {
         let socket = Arc::new(Socket::open(to, source)?);
-        let (reader, scratch) = (Arc::clone(&socket), Arc::clone(scratch));
-        let task = tokio::spawn(async move { while reader.read(&scratch).await {} });
+        let (reader, scratch) = (Reader(Arc::clone(&socket)), Arc::clone(scratch));
+        let task = tokio::spawn(async move {
+            let mut alarm = pin!(sleep_until(reader.0.created.into()));
+            while reader.0.turn(alarm.as_mut(), &scratch).await {}
+        });
         Ok(Self { socket, task: task.abort_handle() })
     }
 }
@@ -202,49 +255,42 @@ impl Socket {
         let local = socket.local_addr().and_then(|local| Ok((UdpSocket::from_std(socket)?, local)));
         let (udp, from) = local.map_err(|error| Fault::dial("udp", to, "socket", &error))?;
         let created = Instant::now();
-        let waiting = Mutex::new(Waiting { by_id: HashMap::new(), used: created });
         let ends = Ends { network: "udp", from, to };
-        Ok(Self { udp, ends, created, waiting, is_retired: AtomicBool::new(false) })
+        Ok(Self { udp, ends, created, places: Mutex::new(Places::new(created)), is_retired: AtomicBool::new(false) })
     }
 
-    /// The queries in flight; a poisoned lock is used on, for the map is whole between calls.
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The queries in flight; a poisoned lock is used on, for the table is whole between calls.
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it takes one more query; none if it is to be let go.
     fn room(&self, keep: &Keep, now: Instant) -> Option<bool> {
-        let waiting = self.waiting();
-        let is_idle = waiting.by_id.is_empty();
-        let used = if is_idle { waiting.used } else { now };
+        let places = self.places();
+        let used = if places.is_empty() { places.used } else { now };
         let is_retired = self.is_retired.load(Ordering::Relaxed);
         if is_retired || !keep.allows(self.created, used, now) {
             return None;
         }
-        Some(waiting.by_id.len() < QUERIES_PER_SOCKET)
+        Some(places.len() < QUERIES_PER_SOCKET)
     }
 
     /// Takes a query in under a random id; none if there is no room.
-    fn enter(&self, slot: Slot, now: Instant) -> Option<u16> {
-        let mut waiting = self.waiting();
+    fn enter(&self, place: Place, now: Instant) -> Option<u16> {
+        let mut places = self.places();
         // Others may have come in since room was looked for; ids are plenty either way.
-        if waiting.by_id.len() >= 4 * QUERIES_PER_SOCKET {
+        if places.len() >= 4 * QUERIES_PER_SOCKET {
             return None;
         }
-        let id = loop {
-            let id = rand::random();
-            if !waiting.by_id.contains_key(&id) {
-                break id;
-            }
-        };
-        waiting.by_id.insert(id, slot);
-        waiting.used = now;
-        Some(id)
+        places.used = now;
+        places.enter(place)
     }
 
     /// Sends a query; false if there is no room for it now. A failure ends the socket.
     fn try_send(&self, octets: &[u8]) -> Result<bool, Fault> {
-        match self.udp.try_send(octets) {
+        // The system is asked, not what tokio knows of the socket: of a new one it knows nothing yet, and the query would wait
+        // for that, with more memory than the wait for the reply takes.
+        match SockRef::from(&self.udp).send(octets) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(self.not_sent(&error)),
@@ -267,12 +313,43 @@ impl Socket {
         fault
     }
 
+    /// Waits until there is something to read or the time of a query is over, and does what is to be done then; false if the socket is of no use
+    /// any more.
+    async fn turn(&self, mut alarm: Pin<&mut Sleep>, scratch: &Mutex<Vec<u8>>) -> bool {
+        let mut ready = pin!(self.ready());
+        let ready = poll_fn(|context| {
+            self.watch_times(alarm.as_mut(), context);
+            ready.as_mut().poll(context)
+        });
+        match ready.await {
+            Ok(()) => self.read(scratch).await,
+            Err(error) => {
+                self.fail(&self.ends.io("read", &error));
+                false
+            }
+        }
+    }
+
+    /// Ends the queries whose time is over, and has itself woken when the next one's is.
+    fn watch_times(&self, mut alarm: Pin<&mut Sleep>, context: &mut Context<'_>) {
+        loop {
+            let next = self.places().next_end(context.waker());
+            let Some(next) = next else { return };
+            if alarm.deadline() != next.into() {
+                alarm.as_mut().reset(next.into());
+            }
+            if alarm.as_mut().poll(context).is_pending() {
+                return;
+            }
+            // A socket on which a query got no reply takes no new ones.
+            if self.places().expire(Instant::now(), || self.ends.timeout("read")) {
+                self.is_retired.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Reads what is there, at most a batch; false if the socket is of no use any more.
     async fn read(&self, scratch: &Mutex<Vec<u8>>) -> bool {
-        if let Err(error) = self.ready().await {
-            self.fail(&self.ends.io("read", &error));
-            return false;
-        }
         for _ in 0..BATCH {
             let mut buffer = scratch.lock().unwrap_or_else(PoisonError::into_inner);
             buffer.resize(MAX_DATAGRAM, 0);
@@ -308,26 +385,15 @@ impl Socket {
     /// Hands a datagram to the query that it answers.
     fn take(&self, octets: &[u8]) {
         let Some(id) = id_of(octets) else { return };
-        let mut waiting = self.waiting();
-        let Some(slot) = waiting.by_id.get_mut(&id) else { return };
-        match read_datagram(octets, &slot.question, slot.limit) {
-            Ok(message) => {
-                if let Some(slot) = waiting.by_id.remove(&id) {
-                    // A query that has been given up does not listen any more.
-                    drop(slot.sender.send(Ok(message)));
-                }
-            }
-            Err(fault) => slot.wrong = Some(fault),
+        let mut places = self.places();
+        if places.land(id, |question, limit| read_datagram(octets, question, limit)) {
+            places.used = Instant::now();
         }
-        waiting.used = Instant::now();
     }
 
     /// Ends all queries in flight: the upstream's host says that nobody listens, or the network is gone.
     fn fail(&self, fault: &Fault) {
         self.is_retired.store(true, Ordering::Relaxed);
-        let waiting = std::mem::take(&mut self.waiting().by_id);
-        for slot in waiting.into_values() {
-            drop(slot.sender.send(Err(fault.clone())));
-        }
+        self.places().fail(fault);
     }
 }

@@ -8,6 +8,7 @@ use plugin_api::{
     BoxFuture, Error, Handler, Lifecycle, Message, Name, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response,
     Section, Zone, Zones, flag,
 };
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,15 +64,37 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// The state of a query between attempts.
+/// The state of a query between attempts. Small, because every query that waits keeps one.
 struct Attempts {
-    order: Vec<usize>,
-    at: usize,
+    /// See [`Policy::order`].
+    order: Box<[usize]>,
+    at: u32,
     /// Upstreams met in this round that are down.
-    down: usize,
-    failed: usize,
+    down: u32,
+    failed: u32,
     /// Replies whose rcode asked for another upstream.
-    passed_over: usize,
+    passed_over: u32,
+    /// What went wrong last.
+    last: Option<Box<Fault>>,
+}
+
+impl Attempts {
+    /// None yet.
+    const fn new(order: Box<[usize]>) -> Self {
+        Self { order, at: 0, down: 0, failed: 0, passed_over: 0, last: None }
+    }
+}
+
+/// What an attempt leads to.
+enum Settled {
+    /// This is what the client gets.
+    Outcome(Outcome),
+    /// The next `forward` is asked.
+    Next,
+    /// Another attempt, if there may be one.
+    Again,
+    /// The end.
+    Over,
 }
 
 impl Handler for Forward {
@@ -87,11 +110,7 @@ impl Handler for Forward {
             Ok(permit) => permit,
             Err(error) => return Reply::now(Err(error)),
         };
-        Reply::later(async move {
-            let outcome = self.forward(request, next).await;
-            drop(permit);
-            outcome
-        })
+        Reply::later(self.forward(request, next, permit))
     }
 }
 
@@ -129,62 +148,107 @@ impl Forward {
     }
 
     /// Asks upstreams until one replies (CoreDNS: Forward.ServeDNS).
-    async fn forward(&self, request: &Request, next: Next<'_>) -> Outcome {
-        let mut now = Instant::now();
-        let deadline = now + DEADLINE;
-        let deadline = request.deadline().map_or(deadline, |given| given.min(deadline));
-        let order = self.rules.policy.order(self.upstreams.len());
-        let mut attempts = Attempts { order, at: 0, down: 0, failed: 0, passed_over: 0 };
-        let mut last = None;
-        while now < deadline && self.may_try(&attempts) {
-            let Some(upstream) = self.choose(&mut attempts) else {
-                // All are down: stop, or go on looking.
-                if attempts.down >= self.upstreams.len() { break } else { continue }
-            };
-            request.set_metadata("forward/upstream", &upstream.to);
-            match self.ask(upstream, request, (now, deadline)).await {
-                Ok(message) if self.tries_another(&message, &mut attempts) => {}
-                Ok(message) if self.rules.leaves(&message) && next.name() == Some("forward") => {
-                    return next.run(request).await;
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps room for each of its arguments twice")]
+    fn forward<'a>(
+        &'a self,
+        request: &'a Request,
+        next: Next<'a>,
+        permit: Permit<'a>,
+    ) -> impl Future<Output = Outcome> + Send + use<'a> {
+        async move {
+            let _permit = &permit;
+            let deadline = deadline(request);
+            let mut attempts = Attempts::new(self.rules.policy.order(self.upstreams.len()));
+            while let Some((upstream, now)) = self.choose(&mut attempts, deadline) {
+                request.set_metadata("forward/upstream", &upstream.to);
+                let over = self.over(request);
+                let asked = upstream.ask(request, over, (now, self.wait(now, deadline))).await;
+                let mut asked = upstream.take(asked, request, now);
+                if self.asks_over_tcp(over, &asked) {
+                    asked = Box::pin(self.ask_over_tcp(upstream, request, deadline)).await;
                 }
-                Ok(message) => return Ok(Response::Message(message)),
-                Err(Fault::Mismatch) => return Ok(Response::Message(refusal(request))),
-                Err(fault @ Fault::Request(_)) => return Err(Error::new(fault.to_string()).with_rcode(Rcode::FORMERR)),
-                Err(fault) => {
-                    if !matches!(fault, Fault::Busy(_)) {
-                        upstream.begin_probing();
-                    }
-                    attempts.failed += 1;
-                    last = Some(fault);
-                    if attempts.down >= self.upstreams.len() {
-                        break;
-                    }
+                match self.settle(asked, (request, next), (upstream, &mut attempts)) {
+                    Settled::Outcome(outcome) => return outcome,
+                    Settled::Next => return Box::pin(next.run(request)).await,
+                    Settled::Again => {}
+                    Settled::Over => break,
                 }
             }
-            now = Instant::now();
+            let text = attempts.last.map_or_else(|| "no healthy proxies".to_owned(), |fault| fault.to_string());
+            Err(Error::new(text))
         }
-        Err(Error::new(last.map_or_else(|| "no healthy proxies".to_owned(), |fault| fault.to_string())))
+    }
+
+    /// What comes of the attempt to ask an upstream.
+    fn settle(
+        &self,
+        asked: Result<Message, Fault>,
+        (request, next): (&Request, Next<'_>),
+        (upstream, attempts): (&Arc<Upstream>, &mut Attempts),
+    ) -> Settled {
+        match asked {
+            Ok(message) if self.tries_another(&message, attempts) => Settled::Again,
+            Ok(message) if self.rules.leaves(&message) && next.name() == Some("forward") => Settled::Next,
+            Ok(message) => Settled::Outcome(Ok(Response::Message(message))),
+            Err(Fault::Mismatch) => Settled::Outcome(Ok(Response::Message(refusal(request)))),
+            Err(fault @ Fault::Request(_)) => {
+                Settled::Outcome(Err(Error::new(fault.to_string()).with_rcode(Rcode::FORMERR)))
+            }
+            Err(fault) => {
+                if !matches!(fault, Fault::Busy(_)) {
+                    upstream.begin_probing();
+                }
+                attempts.failed += 1;
+                attempts.last = Some(Box::new(fault));
+                if self.are_down(attempts) { Settled::Over } else { Settled::Again }
+            }
+        }
+    }
+
+    /// The upstream to ask, and the time; none when it is time to give up.
+    fn choose(&self, attempts: &mut Attempts, deadline: Instant) -> Option<(&Arc<Upstream>, Instant)> {
+        let now = Instant::now();
+        while now < deadline && self.may_try(attempts) {
+            match self.next_upstream(attempts) {
+                Some(upstream) => return Some((upstream, now)),
+                // All are down: stop, or go on looking.
+                None if self.are_down(attempts) => return None,
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// How long to wait for a reply that is asked for now.
+    fn wait(&self, now: Instant, deadline: Instant) -> Duration {
+        self.rules.read_timeout.min(deadline.saturating_duration_since(now))
     }
 
     /// Whether there are attempts left.
     const fn may_try(&self, attempts: &Attempts) -> bool {
-        self.rules.max_attempts == 0 || attempts.failed < self.rules.max_attempts
+        self.rules.max_attempts == 0 || (attempts.failed as usize) < self.rules.max_attempts
+    }
+
+    /// Whether all upstreams have been met in this round, and are down.
+    fn are_down(&self, attempts: &Attempts) -> bool {
+        attempts.down as usize >= self.upstreams.len()
     }
 
     /// The next upstream in the order; none if it is down. If all are, the probes may be wrong: then any one, or none for good
     /// where failing fast is wanted.
-    fn choose(&self, attempts: &mut Attempts) -> Option<&Arc<Upstream>> {
-        if attempts.at >= attempts.order.len() {
+    fn next_upstream(&self, attempts: &mut Attempts) -> Option<&Arc<Upstream>> {
+        if attempts.at as usize >= self.upstreams.len() {
             attempts.at = 0;
             attempts.down = 0;
         }
-        let upstream = self.upstreams.get(*attempts.order.get(attempts.at)?)?;
+        let at = attempts.at as usize;
+        let upstream = self.upstreams.get(attempts.order.get(at).copied().unwrap_or(at))?;
         attempts.at += 1;
         if !upstream.is_down() {
             return Some(upstream);
         }
         attempts.down += 1;
-        if attempts.down < self.upstreams.len() {
+        if !self.are_down(attempts) {
             return None;
         }
         self.metrics.broken.inc();
@@ -194,24 +258,23 @@ impl Forward {
         self.upstreams.get(rand::random_range(0..self.upstreams.len()))
     }
 
-    /// Asks one upstream, from now until a deadline; once more over TCP if the reply is truncated and UDP was the configuration's choice.
-    async fn ask(
-        &self,
-        upstream: &Upstream,
-        request: &Request,
-        (mut now, deadline): (Instant, Instant),
-    ) -> Result<Message, Fault> {
+    /// What a query goes over at first.
+    fn over(&self, request: &Request) -> Over {
         let by_client = if request.origin().transport.network() == "udp" { Over::Udp } else { Over::Tcp };
-        let mut over = self.rules.over.unwrap_or(by_client);
-        loop {
-            let wait = self.rules.read_timeout.min(deadline.saturating_duration_since(now));
-            let message = upstream.ask(request, over, wait).await?;
-            let is_last = self.rules.over != Some(Over::Udp) || over == Over::Tcp;
-            if is_last || !message.has_flag(flag::TC) {
-                return Ok(message);
-            }
-            (over, now) = (Over::Tcp, Instant::now());
-        }
+        self.rules.over.unwrap_or(by_client)
+    }
+
+    /// Whether a reply is truncated and UDP was the configuration's choice: then TCP is asked.
+    fn asks_over_tcp(&self, over: Over, asked: &Result<Message, Fault>) -> bool {
+        let is_chosen = self.rules.over == Some(Over::Udp) && over == Over::Udp;
+        is_chosen && asked.as_ref().is_ok_and(|message| message.has_flag(flag::TC))
+    }
+
+    /// Asks an upstream once more, over TCP.
+    async fn ask_over_tcp(&self, upstream: &Upstream, request: &Request, deadline: Instant) -> Result<Message, Fault> {
+        let now = Instant::now();
+        let asked = upstream.ask(request, Over::Tcp, (now, self.wait(now, deadline))).await;
+        upstream.take(asked, request, now)
     }
 
     /// Whether a reply's rcode asks for another upstream, and there is one left.
@@ -220,8 +283,14 @@ impl Forward {
             return false;
         }
         attempts.passed_over += 1;
-        attempts.passed_over < self.upstreams.len()
+        (attempts.passed_over as usize) < self.upstreams.len()
     }
+}
+
+/// When a query is given up.
+fn deadline(request: &Request) -> Instant {
+    let deadline = Instant::now() + DEADLINE;
+    request.deadline().map_or(deadline, |given| given.min(deadline))
 }
 
 /// FORMERR, for an upstream's reply that answers something else.

@@ -1,7 +1,7 @@
 //! Plugin `forward`: asks other servers (upstreams) over UDP, TCP, TLS and HTTPS. See README.md.
 //!
 //! Reading order: `setup` and `target` (directive to `Forward`), `handler` (what happens to a query), `policy`, `upstream` (one
-//! server and its health), `datagrams`, `streams` and `https` (how it is spoken to), `reply` (what counts as its reply), `fault`
+//! server and its health), `datagrams` with `places`, `streams` and `https` (how it is spoken to), `reply` (what counts as its reply), `fault`
 //! (what went wrong). Knows no cache.
 
 mod datagrams;
@@ -10,6 +10,7 @@ mod handler;
 mod https;
 mod legacy;
 mod metrics;
+mod places;
 mod policy;
 mod reply;
 mod resolve;

@@ -15,17 +15,21 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// The places of `count` upstreams, in the order in which to ask.
-    pub(super) fn order(&self, count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..count).collect();
+    /// The places of `count` upstreams, in the order in which to ask; empty for as written, so that a query to the only upstream keeps no list.
+    pub(super) fn order(&self, count: usize) -> Box<[usize]> {
+        if count < 2 {
+            return Box::default();
+        }
+        let mut order: Box<[usize]> = (0..count).collect();
         match self {
             Self::Random => order.shuffle(&mut rand::rng()),
-            Self::RoundRobin(counter) if count > 0 => {
+            Self::RoundRobin(counter) => {
                 let first = counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1) % count;
-                order.retain(|place| *place != first);
-                order.insert(0, first);
+                if let Some(places) = order.get_mut(..=first) {
+                    places.rotate_right(1);
+                }
             }
-            Self::RoundRobin(_) | Self::Sequential => {}
+            Self::Sequential => return Box::default(),
         }
         order
     }

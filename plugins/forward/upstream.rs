@@ -1,6 +1,6 @@
 //! One upstream: how it is asked, whether it is up. Knows nothing of the other ones.
 
-use super::datagrams::{Datagrams, Keep};
+use super::datagrams::{Asked, Datagrams, Keep};
 use super::fault::Fault;
 use super::https::Https;
 use super::metrics::UpstreamMetrics;
@@ -112,34 +112,49 @@ impl Upstream {
         }
     }
 
-    /// Asks, waits so long for the reply, and gives it the request's id.
-    pub(super) async fn ask(&self, request: &Request, over: Over, wait: Duration) -> Result<Message, Fault> {
-        let start = Instant::now();
-        let limit = match over {
-            Over::Udp => request.reply_limit().max(512),
-            Over::Tcp => STREAM_LIMIT,
+    /// Asks now and waits so long for the reply, which [`Upstream::take`] is to be given. What is not UDP has a box of its own, so
+    /// that a query that waits for a datagram does not keep room for it.
+    pub(super) fn ask<'a>(&'a self, request: &'a Request, over: Over, (now, wait): (Instant, Duration)) -> Asked<'a> {
+        let Some(datagrams) = self.datagrams(over) else {
+            return Asked::Held(Box::pin(self.ask_stream(request, over, wait)));
         };
-        let mut query = Query::of(request, limit, wait)?;
-        let mut message = self.exchange(&mut query, over).await?;
+        let opened = |is_kept| self.metrics.opened("udp", is_kept);
+        let query = Query::of(request, request.reply_limit().max(512), wait);
+        query.and_then(|query| datagrams.ask(query, now, opened)).unwrap_or_else(Asked::failed)
+    }
+
+    /// Takes what came of asking at `start`: counts it, and gives a reply the request's id.
+    pub(super) fn take(
+        &self,
+        asked: Result<Message, Fault>,
+        request: &Request,
+        start: Instant,
+    ) -> Result<Message, Fault> {
+        let mut message = asked?;
         message.set_id(request.id());
         self.metrics.observe(message.rcode(), start.elapsed());
         Ok(message)
     }
 
-    /// Sends a query by the way that this upstream wants and waits for the reply. What is not UDP has a box of its own, so
-    /// that a query that waits for a datagram does not keep room for it.
-    async fn exchange(&self, query: &mut Query, over: Over) -> Result<Message, Fault> {
+    /// The sockets for datagrams, if it is asked by them.
+    fn datagrams(&self, over: Over) -> Option<&Datagrams> {
+        (over == Over::Udp && !self.is_secured && self.https.is_none()).then_some(&self.datagrams)
+    }
+
+    /// Asks by HTTPS or by a stream.
+    async fn ask_stream(&self, request: &Request, over: Over, wait: Duration) -> Result<Message, Fault> {
+        let limit = match over {
+            Over::Udp => request.reply_limit().max(512),
+            Over::Tcp => STREAM_LIMIT,
+        };
+        let mut query = Query::of(request, limit, wait)?;
         if let Some(https) = &self.https {
-            return Box::pin(https.ask(query)).await;
-        }
-        if over == Over::Udp && !self.is_secured {
-            let opened = |is_kept| self.metrics.opened("udp", is_kept);
-            return self.datagrams.ask(query, opened).await;
+            return https.ask(&query).await;
         }
         query.set_id(rand::random());
         loop {
             let opened = |is_kept| self.metrics.opened(self.streams.network(), is_kept);
-            match Box::pin(self.streams.ask(query, opened)).await {
+            match self.streams.ask(&query, opened).await {
                 Err(Fault::Outdated) => {}
                 outcome => return outcome,
             }
@@ -193,13 +208,13 @@ impl Upstream {
         is_well
     }
 
-    /// As [`Upstream::exchange`], without counting connections.
+    /// As [`Upstream::ask`], without counting.
     async fn probe_once(&self, mut query: Query, over: Over) -> Result<Message, Fault> {
+        if let Some(datagrams) = self.datagrams(over) {
+            return datagrams.ask(query, Instant::now(), |_| ())?.await;
+        }
         if let Some(https) = &self.https {
             return https.ask(&query).await;
-        }
-        if over == Over::Udp && !self.is_secured {
-            return self.datagrams.ask(&mut query, |_| ()).await;
         }
         query.set_id(rand::random());
         loop {

@@ -1,16 +1,20 @@
 //! Catches panics of a chain, so that one costs one reply.
 
+use plugin_api::{BoxFuture, Outcome};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Work whose panics become a value.
-pub(super) struct Guarded<'a, F>(pub(super) Pin<&'a mut F>);
+/// What a panic brings.
+pub(super) type Panic = Box<dyn Any + Send>;
 
-impl<F: Future> Future for Guarded<'_, F> {
-    type Output = Result<F::Output, Box<dyn Any + Send>>;
+/// Work whose panics become a value.
+pub(super) struct Guarded<'a>(pub(super) BoxFuture<'a, Outcome>);
+
+impl Future for Guarded<'_> {
+    type Output = Result<Outcome, Panic>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match catch(|| self.0.as_mut().poll(context)) {
@@ -22,7 +26,7 @@ impl<F: Future> Future for Guarded<'_, F> {
 
 /// Does something whose panics become a value. Work that has panicked is not taken up again, so nobody sees what it left half
 /// done.
-pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     crate::log::guard_panics(true);
     let done = catch_unwind(AssertUnwindSafe(work));
     crate::log::guard_panics(false);

@@ -10,15 +10,17 @@ mod guard;
 pub mod route;
 
 use admit::Verdict;
-use guard::Guarded;
+use guard::{Guarded, Panic};
 use plugin_api::dns_metrics::{DnsMetrics, Report};
 use plugin_api::setup::Settings;
-use plugin_api::{BoxFuture, Class, Clock, Message, Next, Origin, Outcome, Rcode, Reply, Request, Response, Site};
+use plugin_api::{
+    BoxFuture, Class, Clock, Error, Message, Next, Origin, Outcome, Rcode, Reply, Request, Response, Site,
+};
 use plugin_api::{Transport, Upstream};
 use prometheus_client::metrics::counter::Counter;
 use route::Router;
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -201,16 +203,32 @@ impl Server {
         Answered { request, answer }
     }
 
-    /// Finds the block and walks its chain; a panic on the way costs one SERVFAIL.
-    async fn resolve(&self, request: &Request) -> Answer {
+    /// Finds the block and walks its chain; a panic on the way costs one SERVFAIL. The future is small: every query that waits has one.
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps room for each of its arguments twice")]
+    pub(crate) fn resolve<'a>(&'a self, request: &'a Request) -> impl Future<Output = Answer> + Send + use<'a> {
+        async move {
+            let work = match self.begin_chain(request) {
+                Begin::Answer(answer) => return answer,
+                Begin::Later(work) => work,
+            };
+            self.settle(Guarded(work).await, request)
+        }
+    }
+
+    /// Walks the chain as far as it goes now.
+    fn begin_chain<'a>(&'a self, request: &'a Request) -> Begin<'a> {
         let begin = || Some(Next::start(&self.parts.router.find(request)?.chain).run(request));
-        let outcome = match guard::catch(begin) {
-            // Nearly always the answer is here by now, and needs no future.
-            Ok(Some(Reply::Now(Some(outcome)))) => Ok(outcome),
-            Ok(Some(reply)) => Guarded(pin!(reply)).await,
-            Ok(None) => return self.refuse(request, Rcode::REFUSED),
-            Err(panic) => Err(panic),
-        };
+        Begin::Answer(match guard::catch(begin) {
+            // Nearly always the answer is here by now.
+            Ok(Some(Reply::Now(outcome))) => settle(outcome.unwrap_or_else(|| Err(Error::taken_twice())), request),
+            Ok(Some(Reply::Later(work))) => return Begin::Later(work),
+            Ok(None) => self.refuse(request, Rcode::REFUSED),
+            Err(panic) => self.recover(guard::text_of(&*panic), request),
+        })
+    }
+
+    /// What is sent for what came of a chain.
+    fn settle(&self, outcome: Result<Outcome, Panic>, request: &Request) -> Answer {
         match outcome {
             Ok(outcome) => settle(outcome, request),
             Err(panic) => self.recover(guard::text_of(&*panic), request),
@@ -239,6 +257,14 @@ impl Server {
         }
         self.refuse(request, Rcode::SERVFAIL)
     }
+}
+
+/// How far a chain has come.
+enum Begin<'a> {
+    /// To this answer.
+    Answer(Answer),
+    /// It has to wait for something.
+    Later(BoxFuture<'a, Outcome>),
 }
 
 /// What is sent for an outcome: an error is an empty reply, unless it brings one.

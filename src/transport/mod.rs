@@ -49,8 +49,7 @@ impl Handoff {
         metrics.get("ferrodns_refusals_left_out", help, || self.left_out.clone());
         let limits = metrics.limits();
         let permits = Arc::clone(&self.permits);
-        let waiting = move || MAX_PENDING.saturating_sub(permits.available_permits()) as u64;
-        limits.counted("waiting_queries", MAX_PENDING, waiting);
+        limits.counted("waiting_queries", MAX_PENDING, move || waiting(&permits) as u64);
         limits.counted("tcp_connections_of_a_listener", tcp::MAX_CONNECTIONS, tcp::open_connections);
         limits.bound("udp_batch", socket::BATCH);
         limits.bound("udp_refusals_of_a_thread", shed::MAX_HELD);
@@ -62,4 +61,9 @@ impl Handoff {
     pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
+}
+
+/// How many queries wait, by what they have left.
+fn waiting(permits: &Semaphore) -> usize {
+    MAX_PENDING.saturating_sub(permits.available_permits())
 }

@@ -113,9 +113,12 @@ type Slot<F> = Pin<Box<Option<F>>>;
 
 /// Works on one query. The server is handed in and out again, so that threads do not contend for the count of its holders with
 /// each query.
-async fn answer(server: Arc<Server>, request: Box<Request>) -> Worked {
-    let answered = server.answer(request).await;
-    Worked { server, answered }
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps room for each of its arguments twice")]
+fn answer(server: Arc<Server>, request: Box<Request>) -> impl Future<Output = Worked> + Send {
+    async move {
+        let answer = server.resolve(&request).await;
+        Worked { server, answered: Answered { request, answer } }
+    }
 }
 
 /// A query that was worked on, and by whom.
@@ -310,10 +313,10 @@ impl Worker {
             return false;
         };
         let Some(to) = batch.reply_to(index) else { return true };
-        let (socket, server, pool) = (Arc::clone(&self.socket), Arc::clone(server), Arc::clone(pool));
+        let (socket, pool) = (Arc::clone(&self.socket), Arc::clone(pool));
         let under_way = server.begin();
         self.handoff.runtime.spawn(async move {
-            let Worked { answered, .. } = poll_fn(|context| poll(&mut work, context)).await;
+            let Worked { server, answered } = poll_fn(|context| poll(&mut work, context)).await;
             work.set(None);
             let Answered { request, answer } = answered;
             send(&socket, &to, (&server, &request), answer);
