@@ -5,20 +5,22 @@
 
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Lines that may wait to be written: some 15 ms of a query log at full speed, several times what the writer rests or is kept
-/// waiting for a processor; less than 1 MiB.
-pub(crate) const RING: usize = 4096;
+/// Octets of lines that may wait to be written: some 10 ms of a query log at full speed, several times what the writer rests or is kept
+/// waiting for a processor. A flood of refusals fills it, so it counts octets: lines in strings of their own took three times as much.
+pub(crate) const RING: usize = 256 << 10;
+/// Most octets that are written at once.
+const PIECE: usize = 32 << 10;
 /// How long the writer rests where lines are many: a wake for each would cost more than the line, and those who answer queries
 /// pay it.
 const REST: Duration = Duration::from_millis(2);
@@ -26,31 +28,45 @@ const REST: Duration = Duration::from_millis(2);
 const MANY: usize = 128;
 /// See [`MANY`].
 const SPELL: Duration = Duration::from_millis(10);
-/// How long the end of the process waits for a reader of standard output.
+/// A line that grew over this is let go.
+const KEPT: usize = 1024;
+/// How long the end of the process, or a line that must not be lost, waits for a reader of standard output.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Where lines go.
-static WRITER: OnceLock<SyncSender<Entry>> = OnceLock::new();
+static LOG: OnceLock<Log> = OnceLock::new();
 /// Whether debug lines are printed: some server block has `debug`.
 static DEBUG: AtomicBool = AtomicBool::new(false);
 /// Lines that found no room.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// What the writer is given.
-enum Entry {
-    /// A line without its end.
-    Line(String),
-    /// Say when all before is written.
-    Flush(SyncSender<()>),
+/// The lines on their way.
+struct Log {
+    ring: Mutex<Ring>,
+    /// There is something to write.
+    filled: Condvar,
+    /// Something was written.
+    emptied: Condvar,
+}
+
+/// Lines that wait to be written, each with its end.
+struct Ring {
+    octets: VecDeque<u8>,
+    /// How many came since the writer looked.
+    lines: usize,
+    /// Octets that have come, and that have been written, since the start.
+    come: u64,
+    written: u64,
+    /// Whether the writer sleeps until it is woken.
+    is_idle: bool,
 }
 
 /// Starts the writer and takes events from now on. A second call does nothing.
 pub fn init() {
-    let (lines, entries) = mpsc::sync_channel(RING);
-    if WRITER.set(lines).is_err() {
+    if LOG.set(Log::new()).is_err() {
         return;
     }
-    let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(&entries));
+    let writer = thread::Builder::new().name("log".to_owned()).spawn(|| LOG.get().map(Log::write));
     // Without a thread lines are lost; the program serves all the same.
     drop(writer);
     drop(tracing::subscriber::set_global_default(Lines));
@@ -70,50 +86,97 @@ pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Prints a line as it is, and waits for room if there is none: for the few lines that are not events.
+/// Prints a line as it is, and waits for room if there is none, but not for ever: for the few lines that are not events.
 pub fn line(text: impl Into<String>) {
-    if let Some(writer) = WRITER.get() {
-        drop(writer.send(Entry::Line(text.into())));
-    }
+    let Some(log) = LOG.get() else { return };
+    let mut text = text.into();
+    text.push('\n');
+    let ring = log.emptied.wait_timeout_while(log.ring(), FLUSH, |ring| !ring.has_room(&text));
+    let mut ring = ring.unwrap_or_else(PoisonError::into_inner).0;
+    log.push(&mut ring, &text);
 }
 
 /// Waits until all lines are written, but not for ever.
 pub fn flush() {
-    let (done, written) = mpsc::sync_channel(1);
-    let Some(writer) = WRITER.get() else { return };
-    if writer.send(Entry::Flush(done)).is_ok() {
-        // An error means that the writer has gone or nobody reads: nothing can be done about either.
-        written.recv_timeout(FLUSH).unwrap_or_default();
+    let Some(log) = LOG.get() else { return };
+    let ring = log.ring();
+    let all = ring.come;
+    // Nothing can be done where nobody reads.
+    drop(log.emptied.wait_timeout_while(ring, FLUSH, |ring| ring.written < all));
+}
+
+impl Ring {
+    /// Whether there is room for a line. One that is larger than all the room gets in alone.
+    fn has_room(&self, line: &str) -> bool {
+        self.octets.is_empty() || self.octets.len() + line.len() <= RING
+    }
+
+    /// Moves what is to be written next into `piece`, which is empty.
+    fn take(&mut self, piece: &mut Vec<u8>) {
+        let (first, _) = self.octets.as_slices();
+        piece.extend_from_slice(first.get(..PIECE).unwrap_or(first));
+        self.octets.drain(..piece.len());
     }
 }
 
-/// Writes lines until nobody can send any more.
-fn write(entries: &Receiver<Entry>) {
-    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout());
-    let mut told = 0;
-    let mut spell = Spell { lines: 0, since: Instant::now() };
-    while let Ok(first) = entries.recv() {
-        let mut next = Some(first);
-        while let Some(entry) = next {
-            spell.lines += 1;
-            match entry {
-                // A closed standard output is no reason to stop serving.
-                Entry::Line(line) => drop(writeln!(out, "{line}")),
-                Entry::Flush(done) => {
-                    drop(out.flush());
-                    done.send(()).unwrap_or_default();
-                }
+impl Log {
+    /// Nothing yet. The room is asked for once: growing step by step it would become twice as large, and of what is not used the system
+    /// gives no memory.
+    fn new() -> Self {
+        let octets = VecDeque::with_capacity(RING);
+        let ring = Ring { octets, lines: 0, come: 0, written: 0, is_idle: false };
+        Self { ring: Mutex::new(ring), filled: Condvar::new(), emptied: Condvar::new() }
+    }
+
+    /// The ring; a poisoned lock is used on, for the ring is whole between calls.
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line, or counts it as lost if there is no room.
+    fn push(&self, ring: &mut Ring, line: &str) {
+        if !ring.has_room(line) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        ring.octets.extend(line.as_bytes());
+        ring.lines += 1;
+        ring.come += line.len() as u64;
+        if std::mem::take(&mut ring.is_idle) {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Writes lines for ever.
+    fn write(&self) {
+        let mut out = io::stdout();
+        let mut piece = Vec::with_capacity(PIECE);
+        let mut told = 0;
+        let mut spell = Spell { lines: 0, since: Instant::now() };
+        loop {
+            let mut ring = self.ring();
+            while ring.octets.is_empty() {
+                ring.is_idle = true;
+                ring = self.filled.wait(ring).unwrap_or_else(PoisonError::into_inner);
             }
-            next = entries.try_recv().ok();
-        }
-        let dropped = dropped();
-        if dropped > told {
-            drop(writeln!(out, "[WARNING] {} log lines were dropped", dropped - told));
-            told = dropped;
-        }
-        drop(out.flush());
-        if spell.is_busy(Instant::now()) {
-            thread::sleep(REST);
+            spell.lines += std::mem::take(&mut ring.lines);
+            piece.clear();
+            ring.take(&mut piece);
+            let is_last = ring.octets.is_empty();
+            drop(ring);
+            // A closed standard output is no reason to stop serving.
+            drop(out.write_all(&piece));
+            let dropped = dropped();
+            if is_last && dropped > told {
+                drop(writeln!(out, "[WARNING] {} log lines were dropped", dropped - told));
+                told = dropped;
+            }
+            drop(out.flush());
+            self.ring().written += piece.len() as u64;
+            self.emptied.notify_all();
+            if is_last && spell.is_busy(Instant::now()) {
+                thread::sleep(REST);
+            }
         }
     }
 }
@@ -158,9 +221,13 @@ impl Subscriber for Lines {
     fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let Some(writer) = WRITER.get() else { return };
-        if let Err(TrySendError::Full(_)) = writer.try_send(Entry::Line(format(event))) {
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+        let Some(log) = LOG.get() else { return };
+        // A thread that ends has none any more; and whoever logs while a line is made finds it empty.
+        let mut line = TEXT.try_with(Cell::take).unwrap_or_default();
+        format(event, &mut line);
+        log.push(&mut log.ring(), &line);
+        if line.capacity() <= KEPT {
+            TEXT.try_with(|text| text.set(line)).unwrap_or_default();
         }
     }
 
@@ -173,35 +240,37 @@ impl Subscriber for Lines {
     }
 }
 
-/// The line of an event.
-fn format(event: &Event<'_>) -> String {
+/// Writes the line of an event.
+fn format(event: &Event<'_>, line: &mut String) {
     let level = match *event.metadata().level() {
         Level::ERROR => "ERROR",
         Level::WARN => "WARNING",
         Level::INFO => "INFO",
         _ => "DEBUG",
     };
-    let mut text = Text { message: String::with_capacity(160), fields: String::new() };
-    text.message.push('[');
-    text.message.push_str(level);
-    text.message.push_str("] ");
+    line.clear();
+    line.push('[');
+    line.push_str(level);
+    line.push_str("] ");
     let target = event.metadata().target();
     if target.starts_with("plugin/") {
-        text.message.push_str(target);
-        text.message.push_str(": ");
+        line.push_str(target);
+        line.push_str(": ");
     }
+    let mut text = Text { message: line, fields: String::new() };
     event.record(&mut text);
-    text.message.push_str(&text.fields);
-    text.message
+    let Text { message, fields } = text;
+    message.push_str(&fields);
+    message.push('\n');
 }
 
 /// The text of an event: its message, then its fields as ` name=value`.
-struct Text {
-    message: String,
+struct Text<'a> {
+    message: &'a mut String,
     fields: String,
 }
 
-impl Visit for Text {
+impl Visit for Text<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // Writing to a string cannot fail.
         let written = match field.name() {
@@ -220,6 +289,8 @@ impl Visit for Text {
 }
 
 thread_local! {
+    /// The line before, whose memory is used again.
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
     /// Whether a panic on this thread is caught and logged by who catches it.
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
     /// The stack of the last panic that was caught here.
@@ -249,6 +320,28 @@ fn note_panic(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ring_keeps_order_and_its_bound() {
+        let log = Log::new();
+        let mut ring = log.ring();
+        let line = |number: usize| format!("{number:0>99}\n");
+        let most = RING / 100;
+        let before = dropped();
+        (0..most + 5).for_each(|number| log.push(&mut ring, &line(number)));
+        assert_eq!((ring.lines, dropped() - before), (most, 5));
+        let (mut piece, mut all) = (Vec::new(), String::new());
+        while !ring.octets.is_empty() {
+            ring.take(&mut piece);
+            assert!(piece.len() <= PIECE);
+            all.push_str(std::str::from_utf8(&piece).unwrap());
+            piece.clear();
+        }
+        assert_eq!(all, (0..most).map(line).collect::<String>());
+        // A line larger than the ring is not lost.
+        log.push(&mut ring, &"x".repeat(RING + 1));
+        assert_eq!(ring.octets.len(), RING + 1);
+    }
 
     #[test]
     fn the_writer_rests_only_where_lines_are_many() {

@@ -53,7 +53,7 @@ impl Handoff {
         limits.counted("tcp_connections_of_a_listener", tcp::MAX_CONNECTIONS, tcp::open_connections);
         limits.bound("udp_batch", socket::BATCH);
         limits.bound("udp_refusals_of_a_thread", shed::MAX_HELD);
-        limits.bound("log_lines", crate::log::RING);
+        limits.bound("log_octets", crate::log::RING);
     }
 
     /// Room for one query, if there is any.
