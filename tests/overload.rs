@@ -11,8 +11,8 @@ use test_support::{Client, http};
 const ASKED: usize = 300;
 /// Names of one wave: all together far more than may wait, and one wave no more than a socket's buffer holds.
 const WAVE: u32 = 64;
-/// What the waiting queries may take: 16,384 of them at some 3 KiB, and half as much again for what the allocator keeps.
-const MOST_KIB: u64 = 72 * 1024;
+/// What the waiting queries may take: 16,384 of them at some 1.8 KiB, and half as much again for what the allocator keeps.
+const MOST_KIB: u64 = 44 * 1024;
 
 /// A service.
 const CLUSTER: &str = "apiVersion: v1
