@@ -318,11 +318,23 @@ impl Socket {
     async fn turn(&self, mut alarm: Pin<&mut Sleep>, scratch: &Mutex<Vec<u8>>) -> bool {
         let mut ready = pin!(self.ready());
         let ready = poll_fn(|context| {
-            self.watch_times(alarm.as_mut(), context);
-            ready.as_mut().poll(context)
+            // A reply that is there already comes before the end of its query's time, however late we are.
+            let ready = ready.as_mut().poll(context);
+            if ready.is_pending() {
+                self.watch_times(alarm.as_mut(), context);
+            }
+            ready
         });
         match ready.await {
-            Ok(()) => self.read(scratch).await,
+            Ok(()) => {
+                let is_of_use = self.read(scratch).await;
+                // Where there is always something to read, times go by all the same.
+                let now = Instant::now();
+                if self.places().is_due(now) {
+                    self.expire(now);
+                }
+                is_of_use
+            }
             Err(error) => {
                 self.fail(&self.ends.io("read", &error));
                 false
@@ -341,10 +353,14 @@ impl Socket {
             if alarm.as_mut().poll(context).is_pending() {
                 return;
             }
-            // A socket on which a query got no reply takes no new ones.
-            if self.places().expire(Instant::now(), || self.ends.timeout("read")) {
-                self.is_retired.store(true, Ordering::Relaxed);
-            }
+            self.expire(Instant::now());
+        }
+    }
+
+    /// Ends the queries whose time is over; a socket on which a query got no reply takes no new ones.
+    fn expire(&self, now: Instant) {
+        if self.places().expire(now, || self.ends.timeout("read")) {
+            self.is_retired.store(true, Ordering::Relaxed);
         }
     }
 

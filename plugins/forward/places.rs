@@ -155,6 +155,11 @@ impl Places {
         any
     }
 
+    /// Whether times are to be looked at.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.alarm.is_some_and(|alarm| alarm <= now)
+    }
+
     /// When times are to be looked at again, by `watcher`, who is woken if that becomes sooner; none while nobody waits.
     pub(super) fn next_end(&mut self, watcher: &Waker) -> Option<Instant> {
         if self.watcher.as_ref().is_none_or(|known| !known.will_wake(watcher)) {

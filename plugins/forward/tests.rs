@@ -444,6 +444,25 @@ async fn probes_find_out_who_is_down_and_who_is_back() {
 }
 
 #[tokio::test]
+async fn a_reply_that_came_in_time_counts_however_late_we_are() {
+    let upstream = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = upstream.local_addr().unwrap();
+    let trial = Trial::new(&format!("forward . {to} {{\nread_timeout 50ms\nmax_connect_attempts 1\nmax_fails 0\n}}"));
+    // Replies at once and then keeps the only thread until the time of the query is over.
+    let late = async {
+        let start = std::time::Instant::now();
+        let mut query = [0; 512];
+        let (length, from) = upstream.recv_from(&mut query).unwrap();
+        upstream.send_to(&answer(&query[..length], 1), from).unwrap();
+        while start.elapsed() < Duration::from_millis(70) {
+            std::hint::spin_loop();
+        }
+    };
+    let (answered, ()) = tokio::join!(ask(&trial, "a.test"), late);
+    assert_eq!(answered, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.1");
+}
+
+#[tokio::test]
 async fn too_many_queries_at_a_time_are_refused() {
     let (silent, _tcp) = pair().await;
     let to = silent.local_addr().unwrap();
