@@ -12,7 +12,6 @@ use super::fault::{Ends, Fault};
 use super::places::{Place, Places};
 use super::reply::{Query, id_of, read_datagram};
 use plugin_api::{BoxFuture, Message};
-use socket2::SockRef;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -20,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -74,16 +73,19 @@ pub(super) struct Datagrams {
 pub(super) enum Asked<'a> {
     /// It has been sent as a datagram and waits for its reply.
     Sent(Waiting),
-    /// There is more to be done first; in a box, for nearly none is so.
-    Held(BoxFuture<'a, Result<Message, Fault>>),
-    /// It could not be asked; none once that has been told.
-    Failed(Option<Box<Fault>>),
+    /// It waits until the socket takes it: a new one does so as soon as the runtime has looked at it, so the thread that reads clients' queries does
+    /// not send a whole flood. In a box, which it leaves when it is sent.
+    Unsent(BoxFuture<'static, Result<Waiting, Fault>>),
+    /// It is asked by a stream; in a box, for nearly none is.
+    Streamed(BoxFuture<'a, Result<Message, Fault>>),
+    /// It could not be asked.
+    Failed(Box<Fault>),
 }
 
 impl Asked<'_> {
     /// One that could not be asked.
     pub(super) fn failed(fault: Fault) -> Self {
-        Self::Failed(Some(Box::new(fault)))
+        Self::Failed(Box::new(fault))
     }
 }
 
@@ -91,10 +93,19 @@ impl Future for Asked<'_> {
     type Output = Result<Message, Fault>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        if let Self::Unsent(work) = this {
+            *this = match ready!(work.as_mut().poll(context)) {
+                Ok(waiting) => Self::Sent(waiting),
+                Err(fault) => Self::failed(fault),
+            };
+        }
+        match this {
             Self::Sent(waiting) => Pin::new(waiting).poll(context),
-            Self::Held(work) => work.as_mut().poll(context),
-            Self::Failed(fault) => Poll::Ready(Err(fault.take().map_or(Fault::Closed, |fault| *fault))),
+            Self::Streamed(work) => work.as_mut().poll(context),
+            Self::Failed(fault) => Poll::Ready(Err((**fault).clone())),
+            // Not any more.
+            Self::Unsent(_) => Poll::Pending,
         }
     }
 }
@@ -169,11 +180,11 @@ impl Datagrams {
             return Ok(Asked::Sent(waiting));
         }
         waiting.line.socket.places().wait_until(waiting.id, now + WRITE_TIMEOUT + query.wait);
-        Ok(Asked::Held(Box::pin(async move {
+        Ok(Asked::Unsent(Box::pin(async move {
             let socket = &waiting.line.socket;
             socket.send(query.octets()).await?;
             socket.places().wait_until(waiting.id, Instant::now() + query.wait);
-            waiting.await
+            Ok(waiting)
         })))
     }
 
@@ -288,9 +299,7 @@ impl Socket {
 
     /// Sends a query; false if there is no room for it now. A failure ends the socket.
     fn try_send(&self, octets: &[u8]) -> Result<bool, Fault> {
-        // The system is asked, not what tokio knows of the socket: of a new one it knows nothing yet, and the query would wait
-        // for that, with more memory than the wait for the reply takes.
-        match SockRef::from(&self.udp).send(octets) {
+        match self.udp.try_send(octets) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(self.not_sent(&error)),

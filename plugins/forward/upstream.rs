@@ -116,7 +116,7 @@ impl Upstream {
     /// that a query that waits for a datagram does not keep room for it.
     pub(super) fn ask<'a>(&'a self, request: &'a Request, over: Over, (now, wait): (Instant, Duration)) -> Asked<'a> {
         let Some(datagrams) = self.datagrams(over) else {
-            return Asked::Held(Box::pin(self.ask_stream(request, over, wait)));
+            return Asked::Streamed(Box::pin(self.ask_stream(request, over, wait)));
         };
         let opened = |is_kept| self.metrics.opened("udp", is_kept);
         let query = Query::of(request, request.reply_limit().max(512), wait);
