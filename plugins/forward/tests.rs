@@ -458,7 +458,7 @@ async fn a_reply_that_came_in_time_counts_however_late_we_are() {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         upstream.send_to(&answer(&query[..length], 1), from).unwrap();
         while start.elapsed() < Duration::from_millis(70) {
             std::hint::spin_loop();

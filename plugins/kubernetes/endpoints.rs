@@ -14,6 +14,9 @@ use super::objects::nullable;
 /// The room for texts to begin with, in octets: that of some endpoints.
 const ROOM: usize = 512;
 
+/// The most endpoints that room is made for at once: Kubernetes allows a slice 1,000.
+const MAX_ROOM: usize = 1000;
+
 /// The endpoints of a slice, in the order of the API.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoints {
@@ -54,9 +57,9 @@ pub(crate) struct Endpoint<'a> {
 }
 
 impl Endpoints {
-    /// Makes room for some endpoints.
-    pub(crate) fn with_room() -> Self {
-        Self { text: String::with_capacity(ROOM), parts: Vec::new() }
+    /// Makes room for so many endpoints, and for the texts of some.
+    pub(crate) fn with_room(count: usize) -> Self {
+        Self { text: String::with_capacity(ROOM), parts: Vec::with_capacity(count.min(MAX_ROOM)) }
     }
 
     /// Appends an endpoint.
@@ -80,7 +83,6 @@ impl Endpoints {
     }
 
     /// Returns how many there are.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.parts.len()
     }
@@ -194,7 +196,7 @@ impl<'de> Visitor<'de> for EndpointsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Endpoints, A::Error> {
-        let mut endpoints = Endpoints::with_room();
+        let mut endpoints = Endpoints::with_room(0);
         while let Some(written) = all.next_element::<Written<'de>>()? {
             for address in &written.addresses {
                 endpoints.push(Endpoint {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use plugin_api::{Histogram, Metrics};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -54,18 +53,13 @@ impl Programming {
         Self { cluster_ip: of("cluster_ip"), headless: of("headless_with_selector") }
     }
 
-    /// Counts a change that was triggered at `trigger` (RFC 3339) and can be asked for since `now`.
-    ///
-    /// # Errors
-    /// When `trigger` is no time.
-    pub(super) fn observe(&self, label: ServiceLabel, trigger: &str, now: SystemTime) -> Result<(), jiff::Error> {
-        let trigger: SystemTime = trigger.parse::<Timestamp>()?.into();
+    /// Counts a change that was triggered at `trigger` and can be asked for since `now`.
+    pub(super) fn observe(&self, label: ServiceLabel, trigger: SystemTime, now: SystemTime) {
         let took = now.duration_since(trigger).unwrap_or(Duration::ZERO).as_secs_f64();
         match label {
             ServiceLabel::ClusterIp => self.cluster_ip.observe(took),
             ServiceLabel::Headless => self.headless.observe(took),
         }
-        Ok(())
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use plugin_api::Clock;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -70,9 +71,7 @@ struct Triggered {
     /// How its service is reached.
     label: ServiceLabel,
     /// When it was triggered.
-    trigger: Box<str>,
-    /// Namespace and name, for messages.
-    path: String,
+    at: SystemTime,
 }
 
 /// Objects that made the index panic.
@@ -241,7 +240,8 @@ impl Writer {
                 keeper.confirm();
             }
         }
-        triggered.iter().for_each(|change| self.count(change));
+        let now = self.clock.wall();
+        triggered.iter().for_each(|change| self.programming.observe(change.label, change.at, now));
     }
 
     /// Says whether a picture may take the place of the one that is served.
@@ -254,7 +254,7 @@ impl Writer {
         is_enough
     }
 
-    /// Returns when a change of endpoints was triggered, if its service is known.
+    /// Returns when a change of endpoints was triggered, if its service is known; warns of what is no time.
     fn trigger_of(&self, change: &Change) -> Option<Triggered> {
         let (trigger, path, service) = match change {
             Change::Apply(Object::EndpointSlice(slice)) => {
@@ -269,18 +269,15 @@ impl Writer {
             _ => return None,
         };
         let label = if service == ServiceKind::Headless { ServiceLabel::Headless } else { ServiceLabel::ClusterIp };
-        Some(Triggered { label, trigger: trigger.into(), path: format!("{}/{}", path.0, path.1) })
-    }
-
-    /// Counts a change that can be asked for now.
-    fn count(&self, change: &Triggered) {
-        let Triggered { label, trigger, path } = change;
-        if self.programming.observe(*label, trigger, self.clock.wall()).is_err() {
+        let Ok(time) = trigger.parse::<Timestamp>() else {
+            let (namespace, name) = path;
             tracing::warn!(
                 target: LOG,
-                "DnsProgrammingLatency cannot be calculated for Endpoints '{path}'; invalid {CHANGE_TRIGGER:?} annotation RFC3339 value of {trigger:?}"
+                "DnsProgrammingLatency cannot be calculated for Endpoints '{namespace}/{name}'; invalid {CHANGE_TRIGGER:?} annotation RFC3339 value of {trigger:?}"
             );
-        }
+            return None;
+        };
+        Some(Triggered { label, at: time.into() })
     }
 }
 

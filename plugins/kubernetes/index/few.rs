@@ -29,6 +29,15 @@ impl<T> Deref for Few<T> {
     }
 }
 
+impl<T> From<Vec<T>> for Few<T> {
+    fn from(things: Vec<T>) -> Self {
+        match <[T; 1]>::try_from(things) {
+            Ok([one]) => Self::One(one),
+            Err(things) => Self::Many(things.into()),
+        }
+    }
+}
+
 impl<T> FromIterator<T> for Few<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
         let mut things = things.into_iter();

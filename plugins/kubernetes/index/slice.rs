@@ -140,7 +140,7 @@ impl Slice {
             name: object.metadata.name.clone(),
             group,
             ports,
-            hosts: pack_hosts(each().filter_map(|endpoint| Host::read(endpoint.address)).collect()),
+            hosts: pack_hosts(each().filter_map(|endpoint| Host::read(endpoint.address)), object.endpoints.len()),
             extra: (extra != Extra::default()).then(|| Box::new(extra)),
         }
     }
@@ -236,13 +236,17 @@ fn parse_dashed(label: &[u8]) -> Option<Ipv4Addr> {
     std::str::from_utf8(text).ok()?.parse().ok().filter(|_| dots)
 }
 
-/// Packs addresses as tightly as they allow.
-fn pack_hosts(hosts: Vec<Host>) -> Hosts {
-    let v4 = hosts.iter().map(|host| if let Host::V4(address) = host { Some(*address) } else { None });
-    match v4.collect() {
-        Some(addresses) => Hosts::V4(addresses),
-        None => Hosts::Mixed(hosts.into()),
+/// Packs addresses, at most so many, as tightly as they allow.
+fn pack_hosts(mut hosts: impl Iterator<Item = Host>, most: usize) -> Hosts {
+    let mut fours = Vec::with_capacity(most);
+    for host in hosts.by_ref() {
+        let Host::V4(address) = host else {
+            let fours = fours.into_iter().map(Host::V4);
+            return Hosts::Mixed(fours.chain([host]).chain(hosts).collect());
+        };
+        fours.push(address);
     }
+    Hosts::V4(fours.into())
 }
 
 /// Returns the ports of a slice; one that says "none" if there are none.

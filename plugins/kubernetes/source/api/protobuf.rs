@@ -277,7 +277,8 @@ fn service_status(message: Value<'_>) -> Result<ServiceStatus, WireError> {
 
 /// Reads a `discovery/v1` `EndpointSlice`.
 fn slice(octets: &[u8]) -> Result<EndpointSlice, WireError> {
-    let mut slice = EndpointSlice { endpoints: Endpoints::with_room(), ..EndpointSlice::default() };
+    let count = Fields(octets).filter(|field| matches!(field, Ok((2, _)))).count();
+    let mut slice = EndpointSlice { endpoints: Endpoints::with_room(count), ..EndpointSlice::default() };
     for field in Fields(octets) {
         match field? {
             (1, value) => slice.metadata = metadata(value.octets()?)?,
