@@ -94,18 +94,18 @@ impl Future for Asked<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Self::Unsent(work) = this {
-            *this = match ready!(work.as_mut().poll(context)) {
-                Ok(waiting) => Self::Sent(waiting),
-                Err(fault) => Self::failed(fault),
-            };
-        }
-        match this {
-            Self::Sent(waiting) => Pin::new(waiting).poll(context),
-            Self::Streamed(work) => work.as_mut().poll(context),
-            Self::Failed(fault) => Poll::Ready(Err((**fault).clone())),
-            // Not any more.
-            Self::Unsent(_) => Poll::Pending,
+        loop {
+            match this {
+                Self::Sent(waiting) => return Pin::new(waiting).poll(context),
+                Self::Unsent(work) => {
+                    *this = match ready!(work.as_mut().poll(context)) {
+                        Ok(waiting) => Self::Sent(waiting),
+                        Err(fault) => Self::failed(fault),
+                    };
+                }
+                Self::Streamed(work) => return work.as_mut().poll(context),
+                Self::Failed(fault) => return Poll::Ready(Err((**fault).clone())),
+            }
         }
     }
 }

@@ -40,10 +40,6 @@ impl<T> From<Vec<T>> for Few<T> {
 
 impl<T> FromIterator<T> for Few<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut things = things.into_iter();
-        match (things.next(), things.next()) {
-            (Some(one), None) => Self::One(one),
-            (first, second) => Self::Many(first.into_iter().chain(second).chain(things).collect()),
-        }
+        things.into_iter().collect::<Vec<_>>().into()
     }
 }

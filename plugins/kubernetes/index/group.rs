@@ -177,7 +177,7 @@ fn distinct_hosts(texts: &[Box<str>]) -> Few<Host> {
             hosts.push(host);
         }
     }
-    hosts.into_iter().collect()
+    hosts.into()
 }
 
 /// Returns the name that an ExternalName service leads to; none for an address (CoreDNS: no such name) and for what is

@@ -7,6 +7,7 @@
 //! `event`) elsewhere. Knows no index.
 
 mod audit;
+mod carry;
 mod connect;
 #[cfg(test)]
 mod cut_tests;

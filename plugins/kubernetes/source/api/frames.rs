@@ -5,8 +5,9 @@
 //!
 //! (`apimachinery/pkg/runtime/serializer/protobuf` and `pkg/util/framer`.)
 
+use super::carry::Carry;
 use super::split::{MAX_PIECE_BYTES, Piece, SplitError};
-use super::wire::{Form, MAX_VARINT, WireError, varint};
+use super::wire::{Form, WireError, varint};
 
 /// What stands before every object.
 pub(super) const MAGIC: &[u8] = b"k8s\0";
@@ -54,43 +55,39 @@ pub(super) struct Frames {
     list: Option<u64>,
     /// Whether there was a list.
     has_list: bool,
-    /// The part of a magic number, of a tag with its length, or of the current piece that came in earlier chunks.
-    buffer: Vec<u8>,
-    /// Whether the buffer has been handed out.
-    is_taken: bool,
+    /// What has come of a magic number, of a tag with its length, or of the length of a frame.
+    head: Vec<u8>,
+    /// The part of the current piece that came in earlier chunks.
+    carry: Carry,
 }
 
 impl Frames {
     /// Splits a list.
-    pub(super) const fn list() -> Self {
-        Self { state: State::Magic, list: None, has_list: false, buffer: Vec::new(), is_taken: false }
+    pub(super) fn list() -> Self {
+        Self { state: State::Magic, list: None, has_list: false, head: Vec::new(), carry: Carry::default() }
     }
 
     /// Splits the events of a watch.
-    pub(super) const fn events() -> Self {
-        Self { state: State::Length, list: None, has_list: false, buffer: Vec::new(), is_taken: false }
+    pub(super) fn events() -> Self {
+        Self { state: State::Length, ..Self::list() }
     }
 
     /// Says whether the response may end here.
     pub(super) const fn is_between(&self) -> bool {
-        let is_clear = self.buffer.is_empty() || self.is_taken;
         match self.state {
-            State::Length => is_clear,
-            State::Field => is_clear && self.has_list && self.list.is_none(),
+            State::Length => self.head.is_empty(),
+            State::Field => self.head.is_empty() && self.has_list && self.list.is_none(),
             State::Magic | State::Inside(..) | State::Skipped(_) => false,
         }
     }
 
     /// Takes bytes from the front of `chunk` until a piece is complete; none if the chunk ends first.
     pub(super) fn next<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Result<Option<Piece<'s>>, SplitError> {
-        if std::mem::take(&mut self.is_taken) {
-            self.buffer.clear();
-        }
         loop {
             match self.state {
                 State::Inside(role, left) => {
                     let Some((part, rest)) = chunk.split_at_checked(left) else {
-                        self.buffer.extend_from_slice(chunk);
+                        self.carry.keep(chunk);
                         self.state = State::Inside(role, left.saturating_sub(chunk.len()));
                         *chunk = &[];
                         return Ok(None);
@@ -119,33 +116,27 @@ impl Frames {
     /// Hands out a piece whose end is `part`.
     fn piece<'s, 'c: 's>(&'s mut self, role: Role, part: &'c [u8]) -> Piece<'s> {
         self.state = if role == Role::Event { State::Length } else { State::Field };
-        let octets = if self.buffer.is_empty() {
-            part
-        } else {
-            self.buffer.extend_from_slice(part);
-            self.is_taken = true;
-            &self.buffer
-        };
+        let octets = self.carry.end(part);
         if role == Role::Metadata { Piece::Metadata(octets) } else { Piece::Item(octets) }
     }
 
     /// Takes one octet outside of values.
     fn outside(&mut self, octet: u8) -> Result<(), SplitError> {
-        self.buffer.push(octet);
+        self.head.push(octet);
         match self.state {
-            State::Magic if !MAGIC.starts_with(&self.buffer) => return Err(SplitError::Unexpected(octet)),
-            State::Magic if self.buffer.len() == MAGIC.len() => self.state = State::Field,
+            State::Magic if !MAGIC.starts_with(&self.head) => return Err(SplitError::Unexpected(octet)),
+            State::Magic if self.head.len() == MAGIC.len() => self.state = State::Field,
             State::Magic => return Ok(()),
             State::Length => {
-                let Ok(length) = <[u8; LENGTH_BYTES]>::try_from(&*self.buffer) else { return Ok(()) };
+                let Ok(length) = <[u8; LENGTH_BYTES]>::try_from(&*self.head) else { return Ok(()) };
                 self.state = inside(Role::Event, u64::from(u32::from_be_bytes(length)))?;
             }
             _ => {
-                let Some(head) = Head::read(&self.buffer)? else { return Ok(()) };
+                let Some(head) = Head::read(&self.head)? else { return Ok(()) };
                 self.begin(head)?;
             }
         }
-        self.buffer.clear();
+        self.head.clear();
         Ok(())
     }
 
@@ -213,7 +204,6 @@ impl Head {
                 (if is_octets { value } else { 0 }, tag_length + length)
             }
         };
-        debug_assert!(length <= 2 * MAX_VARINT, "a head is two numbers");
         Ok(Some(Self { number, is_octets, value, length: length as u64 }))
     }
 }

@@ -1,6 +1,6 @@
 //! The messages of the API server in Protocol Buffers, read where they stand: the counterpart of `event`, which reads JSON.
 //!
-//! An event of a slice costs a quarter of what it costs in JSON, for the server too. Field numbers are those of `generated.proto` in
+//! An event of a slice has less than half of the octets that it has in JSON, and takes half the instructions. Field numbers are those of `generated.proto` in
 //! `k8s.io/api` (`core/v1`, `discovery/v1`) and `k8s.io/apimachinery` (`pkg/apis/meta/v1`, `pkg/runtime`). A kind that is defined
 //! by a custom resource has no such form.
 

@@ -3,6 +3,7 @@
 //! A list is one object whose field `items` holds the objects; a watch is one event after the other. Only the borders
 //! are found here; what stands between them is for a real JSON parser. Knows no Kubernetes kind.
 
+use super::carry::Carry;
 use super::wire::WireError;
 
 /// The largest object that is taken, in bytes; an API server stores at most about 1.5 MiB.
@@ -129,15 +130,13 @@ pub(super) struct Splitter {
     /// The name of the current field.
     key: Vec<u8>,
     /// The part of the current piece that came in earlier chunks.
-    buffer: Vec<u8>,
-    /// Whether the buffer has been handed out.
-    is_taken: bool,
+    carry: Carry,
 }
 
 impl Splitter {
     /// Splits a list.
     pub(super) fn list() -> Self {
-        Self { state: State::ListStart, key: Vec::new(), buffer: Vec::new(), is_taken: false }
+        Self { state: State::ListStart, key: Vec::new(), carry: Carry::default() }
     }
 
     /// Splits the events of a watch.
@@ -152,9 +151,6 @@ impl Splitter {
 
     /// Takes bytes from the front of `chunk` until a piece is complete; none if the chunk ends first.
     pub(super) fn next<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Result<Option<Piece<'s>>, SplitError> {
-        if std::mem::take(&mut self.is_taken) {
-            self.buffer.clear();
-        }
         loop {
             let State::Inside(role, nest) = self.state else {
                 let Some((&byte, rest)) = chunk.split_first() else { return Ok(None) };
@@ -166,12 +162,12 @@ impl Splitter {
             let (length, is_whole) = self.inside(role, nest, chunk);
             let (part, rest) = chunk.split_at_checked(length).unwrap_or((chunk, &[]));
             *chunk = rest;
-            if role != Role::Other && self.buffer.len().saturating_add(part.len()) > MAX_PIECE_BYTES {
+            if role != Role::Other && self.carry.len().saturating_add(part.len()) > MAX_PIECE_BYTES {
                 return Err(SplitError::TooLarge);
             }
             if !is_whole {
                 if role != Role::Other {
-                    self.buffer.extend_from_slice(part);
+                    self.carry.keep(part);
                 }
                 return Ok(None);
             }
@@ -184,13 +180,7 @@ impl Splitter {
 
     /// Hands out a piece whose end is `part`.
     fn piece<'s, 'c: 's>(&'s mut self, role: Role, part: &'c [u8]) -> Piece<'s> {
-        let text = if self.buffer.is_empty() {
-            part
-        } else {
-            self.buffer.extend_from_slice(part);
-            self.is_taken = true;
-            &self.buffer
-        };
+        let text = self.carry.end(part);
         if role == Role::Metadata { Piece::Metadata(text) } else { Piece::Item(text) }
     }
 

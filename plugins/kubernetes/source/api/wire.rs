@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The most octets of a varint: 64 bits, seven in each.
-pub(super) const MAX_VARINT: usize = 10;
+const MAX_VARINT: usize = 10;
 
 /// Why a message cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
