@@ -5,6 +5,7 @@
 
 mod guard;
 mod guard_tls;
+mod listen;
 
 pub(crate) use guard::Guard;
 
@@ -18,8 +19,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use plugin_api::setup::Setup;
-use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -95,11 +94,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// In Go's words, when the address is none or cannot be bound.
-    pub(crate) fn listen(self: &Arc<Self>) -> Result<(), String> {
+    pub(crate) async fn listen(self: &Arc<Self>) -> Result<(), String> {
         if self.is_listening() {
             return Ok(());
         }
-        let listener = bind(&self.address)?;
+        let listener = listen::listen(&self.address).await?;
         let path = self.path;
         // The task must not keep the endpoint alive: dropping the last holder ends it.
         let endpoint = Arc::downgrade(self);
@@ -273,7 +272,7 @@ pub(crate) fn read_address(
     match args.as_slice() {
         [] => (),
         [written] => {
-            split_host_port(written).map_err(|error| match written.parse::<u16>() {
+            listen::split_host_port(written).map_err(|error| match written.parse::<u16>() {
                 Ok(port) => fail(setup, error).with_suggestion(Some(&format!(":{port}"))),
                 Err(_) => fail(setup, error),
             })?;
@@ -284,68 +283,9 @@ pub(crate) fn read_address(
     Ok(())
 }
 
-/// Splits `host:port` as Go's `net.SplitHostPort`.
-///
-/// # Errors
-/// In Go's words.
-fn split_host_port(address: &str) -> Result<(&str, &str), String> {
-    let fail = |why: &str| Err(format!("address {address}: {why}"));
-    let Some((host, port)) = address.rsplit_once(':') else { return fail("missing port in address") };
-    match host.strip_prefix('[') {
-        Some(inner) => match inner.strip_suffix(']') {
-            Some(inner) => Ok((inner, port)),
-            None if inner.contains(']') => fail("missing port in address"),
-            None => fail("missing ']' in address"),
-        },
-        None if host.contains(':') => fail("too many colons in address"),
-        None => Ok((host, port)),
-    }
-}
-
-/// A listener at `address`; an empty host is every address of both families.
-fn bind(address: &str) -> Result<TcpListener, String> {
-    let (host, port) = split_host_port(address).map_err(|error| format!("listen tcp: {error}"))?;
-    let number: u16 = match port {
-        "" => 0,
-        port => port.parse().map_err(|_| format!("listen tcp: address {port}: invalid port"))?,
-    };
-    let candidates: Vec<SocketAddr> = match host {
-        "" => vec![(IpAddr::from(Ipv6Addr::UNSPECIFIED), number).into(), ([0, 0, 0, 0], number).into()],
-        host => std::net::ToSocketAddrs::to_socket_addrs(&(host, number))
-            .map_err(|_| format!("listen tcp: lookup {host}: no such host"))?
-            .collect(),
-    };
-    let mut failure = format!("listen tcp: lookup {host}: no such host");
-    for candidate in candidates {
-        match bind_to(candidate) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = format!("listen tcp {address}: bind: {}", corefile::os_error_text(&error)),
-        }
-    }
-    Err(failure)
-}
-
-/// Binds one address, shared with other sockets of the process as CoreDNS's listeners are. A port that the system chooses is
-/// shared from then on only: asked before, it may choose one that another such socket has.
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    if address.port() != 0 {
-        socket.set_reuse_port(true)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;
-    }
-    socket.bind(&address.into())?;
-    socket.set_reuse_port(true)?;
-    socket.listen(128)?;
-    socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{clean, split_host_port};
+    use super::clean;
 
     #[test]
     fn paths_are_cleaned_as_go_does() {
@@ -354,13 +294,5 @@ mod tests {
         {
             assert_eq!(clean(path), expected);
         }
-    }
-
-    #[test]
-    fn addresses_are_split_as_go_does() {
-        assert_eq!(split_host_port(":8080"), Ok(("", "8080")));
-        assert_eq!(split_host_port("[::1]:53"), Ok(("::1", "53")));
-        assert_eq!(split_host_port("abc"), Err("address abc: missing port in address".to_owned()));
-        assert_eq!(split_host_port("::1:53"), Err("address ::1:53: too many colons in address".to_owned()));
     }
 }

@@ -8,9 +8,11 @@ use crate::endpoint::{Endpoint, text};
 use http::StatusCode;
 use plugin_api::{BoxFuture, Histogram, Lifecycle, Plugin};
 use prometheus_client::metrics::counter::Counter;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 pub(crate) use setup::register;
@@ -43,9 +45,9 @@ struct Check {
 impl Lifecycle for Health {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            check_port(&self.check.address)?;
+            check_url(&self.check.address)?;
             self.endpoint.show(Box::new(|_| text(StatusCode::OK, "OK")));
-            self.endpoint.listen()?;
+            self.endpoint.listen().await?;
             let task = tokio::spawn(self.check.clone().run());
             *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
             Ok(())
@@ -75,13 +77,31 @@ impl Drop for Health {
     }
 }
 
-/// Refuses a port that is no number in a URL, as Go's `url.Parse` does for the self-check.
-fn check_port(address: &str) -> Result<(), String> {
-    let port = address.rsplit_once(':').map_or("", |(_, port)| port);
-    match port.bytes().all(|octet| octet.is_ascii_digit()) {
-        true => Ok(()),
-        false => Err(format!("parse \"http://{address}\": invalid port \":{port}\" after host")),
+/// Refuses an address that has no place in the URL of the self-check, as Go's `url.Parse` does: an escape (so every zone of
+/// an IPv6 address), brackets around what is no IPv6 address, a port that is no number.
+fn check_url(address: &str) -> Result<(), String> {
+    let fail = |why: String| Err(format!("parse \"http://{address}\": {why}"));
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    if !port.bytes().all(|octet| octet.is_ascii_digit()) {
+        return fail(format!("invalid port \":{port}\" after host"));
     }
+    let (host, is_bracketed) = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(inner) => (inner, true),
+        None => (host, false),
+    };
+    if let Some((ip, escaped)) = host.split_once('%') {
+        let escape: String = escaped.chars().take(2).collect();
+        let is_percent = is_bracketed && escape == "25";
+        return match escape.len() == 2 && escape.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            _ if is_percent => Ok(()),
+            true if is_bracketed => fail(format!("invalid host: ParseAddr({ip:?}): unexpected character")),
+            _ => fail(format!("invalid URL escape \"%{escape}\"")),
+        };
+    }
+    if is_bracketed && host.parse::<Ipv6Addr>().is_err() {
+        return fail(format!("invalid host: ParseAddr({host:?}): unable to parse IP"));
+    }
+    Ok(())
 }
 
 impl Check {
@@ -115,15 +135,24 @@ impl Check {
 
     /// One request; any answer will do.
     async fn ask(&self) -> std::io::Result<()> {
-        let target = match self.address.strip_prefix(':') {
-            Some(port) => format!("localhost:{port}"),
-            None => self.address.clone(),
+        let mut stream = match loopbacks(&self.address) {
+            Some(addresses) => TcpStream::connect(addresses.as_slice()).await?,
+            None => TcpStream::connect(&*self.address).await?,
         };
-        let mut stream = tokio::net::TcpStream::connect(target).await?;
         let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         stream.write_all(request.as_bytes()).await?;
         let mut first = [0; 12];
         stream.read_exact(&mut first).await?;
         Ok(())
     }
+}
+
+/// Where to ask an endpoint that listens at an unspecified address: at this machine, in whichever family the kernel has; none
+/// for other addresses.
+fn loopbacks(address: &str) -> Option<[SocketAddr; 2]> {
+    let (host, port) = address.rsplit_once(':')?;
+    let host = host.trim_matches(['[', ']']);
+    let is_every = host.is_empty() || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_unspecified());
+    let port: u16 = port.parse().ok()?;
+    is_every.then_some([(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
 }

@@ -32,7 +32,9 @@ impl Lifecycle for Profiler {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             self.0.show(Box::new(|request| page(request.uri().path())));
-            self.0.listen()
+            self.0.listen().await.inspect_err(|error| {
+                tracing::error!(target: "plugin/pprof", "Failed to start pprof handler: {error}");
+            })
         })
     }
 }

@@ -152,7 +152,7 @@ impl Lifecycle for Exporter {
             if !self.endpoint.is_listening() {
                 self.install();
             }
-            match self.endpoint.listen() {
+            match self.endpoint.listen().await {
                 Ok(()) if self.guard.is_some() => tracing::info!("Server is ready and accepting connections"),
                 Ok(()) => {}
                 Err(error) => tracing::error!("Failed to start metrics handler: {error}"),

@@ -85,7 +85,7 @@ impl Lifecycle for Listener {
             if !self.endpoint.is_listening() {
                 self.show();
             }
-            if let Err(error) = self.endpoint.listen() {
+            if let Err(error) = self.endpoint.listen().await {
                 // CoreDNS goes on without the endpoint, and without a word. So do we, with one.
                 tracing::error!(target: "plugin/ready", "no readiness endpoint: {error}");
             }
