@@ -133,3 +133,15 @@ impl Control for Nobody {
         String::new()
     }
 }
+
+#[test]
+fn the_readme_names_every_plugin_that_is_missing() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let list = readme.split_once("that are refused with a message: ").unwrap().1.split_once(". So are").unwrap().0;
+    let listed: Vec<&str> = list.split(',').map(str::trim).collect();
+    let has: Vec<&str> = plugins::names().collect();
+    let mut missing: Vec<&str> =
+        plugins::COREDNS_DIRECTIVES.iter().copied().filter(|name| !has.contains(name)).collect();
+    missing.sort_unstable();
+    assert_eq!(listed, missing);
+}
