@@ -9,6 +9,7 @@ mod web_tests;
 
 use crate::endpoint::{Endpoint, Guard, Page};
 use http::{HeaderValue, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use plugin_api::dns_metrics::{DnsMetrics, Report, Scope};
 use plugin_api::{
     BoxFuture, Clock, Handler, Lifecycle, Metrics, Next, Outcome, Plugin, Reply, Request, Response, Zones,
@@ -180,10 +181,9 @@ fn page<B>(metrics: &Metrics, request: &http::Request<B>) -> Page {
     }
     let wanted: Vec<String> = wanted(request.uri().query().unwrap_or_default());
     let body = text::convert(&(encoded + &text::process()), &wanted);
-    let takes_gzip = request.headers().get_all(header::ACCEPT_ENCODING).iter().any(|value| {
-        value.to_str().is_ok_and(|value| value.split(',').any(|coding| coding.trim().split(';').next() == Some("gzip")))
-    });
-    let compressed = if takes_gzip { compress(body.as_bytes()) } else { None };
+    let mut codings = request.headers().get_all(header::ACCEPT_ENCODING).iter();
+    let is_gzip_taken = codings.any(|value| value.to_str().is_ok_and(takes_gzip));
+    let compressed = if is_gzip_taken { compress(body.as_bytes()) } else { None };
     let is_compressed = compressed.is_some();
     let mut page = crate::endpoint::text(StatusCode::OK, compressed.unwrap_or_else(|| body.into_bytes()));
     page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(request)));
@@ -191,6 +191,16 @@ fn page<B>(metrics: &Metrics, request: &http::Request<B>) -> Page {
         page.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     page
+}
+
+/// Whether a list of codings has gzip, and does not refuse it with the weight 0 (RFC 9110 §12.4.2).
+fn takes_gzip(codings: &str) -> bool {
+    let takes = |coding: &str| {
+        let mut words = coding.split(';').map(str::trim);
+        let weight = |word: &str| word.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        words.next() == Some("gzip") && !words.filter_map(weight).any(|weight| weight <= 0.0)
+    };
+    codings.split(',').any(takes)
 }
 
 /// The content type, with the way of escaping names that the client wants; no name of ours needs any.
@@ -207,9 +217,9 @@ fn kind<B>(request: &http::Request<B>) -> &'static str {
 
 /// The families that a query string asks for.
 fn wanted(query: &str) -> Vec<String> {
-    let names =
-        query.split('&').filter_map(|pair| pair.strip_prefix("name[]=").or_else(|| pair.strip_prefix("name%5B%5D=")));
-    names.map(str::to_owned).collect()
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, _)| decode(name) == "name[]").map(|(_, family)| decode(family)).collect()
 }
 
 /// The octets compressed, if that works.

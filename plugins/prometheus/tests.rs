@@ -1,6 +1,6 @@
 //! Tests of the directive, the counting and the text.
 
-use super::{text::convert, wanted};
+use super::{takes_gzip, text::convert, wanted};
 use crate::trial::{Trial, now, request, setup_error};
 use plugin_api::Next;
 
@@ -41,7 +41,16 @@ fn a_query_is_counted_with_coredns_names() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(convert(&encoded, &["coredns_panics_total".to_owned()]).lines().count() == 3);
-    assert_eq!(wanted("name[]=a&b=c&name%5B%5D=d"), ["a", "d"]);
+    assert_eq!(wanted("name[]=a&b=c&name%5B%5D=d&name%5b]=e%5Ff&name[]"), ["a", "d", "e_f"]);
+}
+
+#[test]
+fn a_page_is_compressed_for_those_who_take_it() {
+    for (codings, is_taken) in
+        [("gzip", true), ("br, gzip;q=0.5", true), ("gzip;q=0", false), ("gzip; q=0.0, br", false), ("br", false)]
+    {
+        assert_eq!(takes_gzip(codings), is_taken, "{codings}");
+    }
 }
 
 #[test]
