@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use plugin_api::{Clock, go};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
     ("Content-Security-Policy", &[]),
 ];
+
+/// Octets of a web configuration or of one of its files; they have some kilobytes.
+const MAX_FILE: u64 = 1 << 20;
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -105,8 +109,8 @@ impl Guard {
     /// Reads the file.
     pub(super) fn rules(&self) -> Result<Rules, String> {
         let show = self.path.display();
-        let written =
-            std::fs::read_to_string(&self.path).map_err(|error| format!("open {show}: {}", os_error_text(&error)))?;
+        let octets = read_file(&self.path).map_err(|error| format!("open {show}: {}", os_error_text(&error)))?;
+        let written = String::from_utf8(octets).map_err(|_| format!("{show}: not UTF-8"))?;
         let config: Option<WebConfig> = serde_saphyr::from_str(&written).map_err(|error| {
             // Without the excerpt that follows: this becomes one line of the log.
             let error = error.to_string();
@@ -207,6 +211,23 @@ impl RateSection {
         let interval = go::duration(&self.interval).map_err(|error| format!("rate_limit: {error}"))?;
         Ok((!interval.is_zero()).then_some((interval, self.burst)))
     }
+}
+
+/// Reads a file that has an end: a pipe or a device is refused before it is opened.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut octets = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("larger than 1 MiB"));
+    }
+    Ok(octets)
 }
 
 /// User and password of a request (RFC 7617 §2).

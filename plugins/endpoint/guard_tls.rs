@@ -1,5 +1,6 @@
 //! The TLS part of a guard: our certificate, who must show one, and what is spoken. Knows no request.
 
+use super::guard::read_file;
 use corefile::os_error_text;
 use serde::Deserialize;
 use std::path::Path;
@@ -98,7 +99,7 @@ fn given(text: &str, what: &str, path: &str, folder: &Path) -> Result<Vec<u8>, S
         return Ok(text.as_bytes().to_vec());
     }
     let path = folder.join(path);
-    std::fs::read(&path).map_err(|error| {
+    read_file(&path).map_err(|error| {
         let show = path.display();
         format!("failed to read {what} ({show}): open {show}: {}", os_error_text(&error))
     })

@@ -208,6 +208,7 @@ fn what_cannot_be_done_is_said() {
         ("tls_server_config: {cert_file: no.pem}", "missing one of key or key_file"),
         ("tls_server_config: {key_file: no.pem}", "missing one of cert or cert_file"),
         ("tls_server_config: {cert_file: no.pem, key_file: no.pem}", &*missing),
+        ("tls_server_config: {cert_file: /dev/zero, key_file: /dev/zero}", "open /dev/zero: not a regular file"),
         ("tls_server_config: {cert: x, key: y}", "failed to load X509KeyPair: tls: failed to find any PEM data"),
         ("tls_server_config: {cert: x, key: y, client_allowed_sans: [a]}", "client_allowed_sans is not supported"),
         ("http_server_config: {headers: {X-Bogus: a}}", "HTTP header \"X-Bogus\" can not be configured"),
