@@ -3,14 +3,18 @@
 //! An endpoint outlives a reload: the new configuration finds the old one's by its address and goes on with it, so that a
 //! probe never meets a closed port. It closes when nobody holds it any more.
 
+mod connections;
 mod guard;
 mod guard_tls;
 mod listen;
+mod route;
 
 pub(crate) use guard::Guard;
+pub(crate) use route::decoded;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use connections::{ConnectionLimits, ConnectionState, Connections, TimedStream};
 use corefile::Diagnostic;
 use guard::Rules;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -19,22 +23,20 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use plugin_api::setup::Setup;
+use route::Route;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 
-/// Connections served at a time: probes of one kubelet and a few scrapers need less than ten; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 128;
-
-/// How long a client may take to send a request (CoreDNS: the same for all side listeners).
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait after a failure to accept a connection: short enough for a probe, and few system calls.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Shows the bounds of side listeners.
 pub(crate) fn limits(limits: &plugin_api::Limits) {
-    limits.bound("endpoint_connections", MAX_CONNECTIONS);
+    limits.bound("endpoint_connections", ConnectionLimits::SIDE.connections);
 }
 
 /// An answer over HTTP.
@@ -61,18 +63,24 @@ impl Endpoint {
     /// The endpoint that listens at `address` for this plugin: that of the running configuration, or a new one.
     pub(crate) fn at(setup: &mut Setup<'_>, address: &str, path: &'static str) -> Arc<Self> {
         let key = format!("{path} {address}");
-        let endpoint =
-            setup.kept.find::<Self>(&key).or_else(|| setup.previous.find::<Self>(&key)).unwrap_or_else(|| {
-                Arc::new(Self {
-                    address: address.to_owned(),
-                    path,
-                    content: ArcSwapOption::empty(),
-                    guard: ArcSwapOption::empty(),
-                    task: Mutex::new(None),
-                })
-            });
+        let endpoint = setup
+            .kept
+            .find::<Self>(&key)
+            .or_else(|| setup.previous.find::<Self>(&key))
+            .unwrap_or_else(|| Arc::new(Self::new(address, path)));
         setup.kept.keep(key, Arc::clone(&endpoint));
         endpoint
+    }
+
+    /// An endpoint that does not listen yet.
+    fn new(address: &str, path: &'static str) -> Self {
+        Self {
+            address: address.to_owned(),
+            path,
+            content: ArcSwapOption::empty(),
+            guard: ArcSwapOption::empty(),
+            task: Mutex::new(None),
+        }
     }
 
     /// Whether it listens.
@@ -99,10 +107,9 @@ impl Endpoint {
             return Ok(());
         }
         let listener = listen::listen(&self.address).await?;
-        let path = self.path;
         // The task must not keep the endpoint alive: dropping the last holder ends it.
         let endpoint = Arc::downgrade(self);
-        let task = tokio::spawn(accept(listener, path, endpoint));
+        let task = tokio::spawn(accept(listener, self.path, ConnectionLimits::SIDE, endpoint));
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         Ok(())
     }
@@ -122,32 +129,51 @@ impl Drop for Endpoint {
 }
 
 /// Accepts connections until it is aborted; its connections end with it.
-async fn accept(listener: TcpListener, path: &'static str, endpoint: Weak<Endpoint>) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
+async fn accept(listener: TcpListener, path: &'static str, limits: ConnectionLimits, endpoint: Weak<Endpoint>) {
+    let mut connections = Connections::new(limits);
+    let mut is_failing = false;
     loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(target: "plugin/http", "cannot accept a connection on {path}: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if std::mem::take(&mut is_failing) {
+                    tracing::info!(target: "plugin/http", "connections on {path} are accepted again");
+                }
+                let endpoint = Weak::clone(&endpoint);
+                connections.add(move |state| admit(stream, endpoint, state)).await;
             }
-        };
-        let endpoint = Weak::clone(&endpoint);
-        connections.spawn(async move {
-            admit(stream, endpoint).await;
-            drop(permit);
-        });
+            Err(error) if is_lost(&error) => (),
+            Err(error) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(target: "plugin/http", "cannot accept connections on {path}: {error}");
+                }
+                // Most likely descriptors are used up: what an idle client holds is worth more to a new one.
+                connections.evict();
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// Whether an error is that of one connection, which was gone before it was accepted.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Serves a connection as the endpoint's guard lets it, once the client has sent something: until then it takes no buffer.
+async fn admit(stream: TcpStream, endpoint: Weak<Endpoint>, state: Arc<ConnectionState>) {
+    if let Ok(Ok(())) = tokio::time::timeout(state.limits.read, stream.readable()).await {
+        Box::pin(greet(stream, endpoint, state)).await;
     }
 }
 
 /// Serves a connection as the endpoint's guard lets it. A client that goes away is its own business.
-async fn admit(stream: TcpStream, endpoint: Weak<Endpoint>) {
+async fn greet<S>(stream: S, endpoint: Weak<Endpoint>, state: Arc<ConnectionState>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let Some(guard) = endpoint.upgrade().map(|endpoint| endpoint.guard.load_full()) else { return };
-    let Some(guard) = guard else { return talk(stream, endpoint, None).await };
+    let Some(guard) = guard else { return talk(stream, endpoint, None, state).await };
     let rules = match guard.rules() {
         Ok(rules) => Arc::new(rules),
         Err(error) => {
@@ -156,27 +182,42 @@ async fn admit(stream: TcpStream, endpoint: Weak<Endpoint>) {
         }
     };
     match &rules.tls {
-        None => talk(stream, endpoint, Some((guard, Arc::clone(&rules)))).await,
+        None => talk(stream, endpoint, Some((guard, Arc::clone(&rules))), state).await,
         Some(acceptor) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
-                talk(stream, endpoint, Some((guard, Arc::clone(&rules)))).await;
+            if let Ok(Ok(stream)) = tokio::time::timeout(state.limits.read, acceptor.accept(stream)).await {
+                talk(stream, endpoint, Some((guard, Arc::clone(&rules))), state).await;
             }
         }
     }
 }
 
 /// Speaks HTTP on a connection until it ends.
-async fn talk<S>(stream: S, endpoint: Weak<Endpoint>, guarded: Option<(Arc<Guard>, Arc<Rules>)>)
-where
+async fn talk<S>(
+    stream: S,
+    endpoint: Weak<Endpoint>,
+    guarded: Option<(Arc<Guard>, Arc<Rules>)>,
+    state: Arc<ConnectionState>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let limits = state.limits;
+    let stream = TimedStream::new(stream, Arc::clone(&state));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (endpoint, guarded) = (Weak::clone(&endpoint), guarded.clone());
-        async move { Ok::<_, std::convert::Infallible>(respond(&request, &endpoint, guarded.as_ref()).await) }
+        let (endpoint, guarded, state) = (Weak::clone(&endpoint), guarded.clone(), Arc::clone(&state));
+        async move {
+            if state.ask() > 1 {
+                // Requests that came together make way for those of other connections.
+                tokio::task::yield_now().await;
+            }
+            let page = respond(&request, &endpoint, guarded.as_ref()).await;
+            Ok::<_, std::convert::Infallible>(if state.answer() { route::closing(page) } else { page })
+        }
     });
     let mut builder = http1::Builder::new();
-    // Names of headers as Go writes them: who greps for them finds them.
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).title_case_headers(true);
+    // Names of headers as Go writes them: whoever greps for them finds them.
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.read).title_case_headers(true);
+    // A client that has shut its side down after the request still reads.
+    builder.max_buf_size(limits.buffer).half_close(true);
     drop(builder.serve_connection(TokioIo::new(stream), service).await);
 }
 
@@ -200,34 +241,15 @@ async fn respond(
     page
 }
 
-/// The page for one request, as Go's ServeMux routes it: unclean paths are redirected, others not found. A path that ends in a
-/// slash stands for all below it.
+/// The page for one request.
 fn answer(request: &Request<Incoming>, endpoint: &Endpoint) -> Page {
-    let path = endpoint.path;
-    let asked = request.uri().path();
-    let clean = clean(asked);
-    if clean != asked {
-        return redirect(StatusCode::TEMPORARY_REDIRECT, &clean);
+    match route::route(request, endpoint.path) {
+        Route::Answered(page) => page,
+        Route::Found => {
+            let content = endpoint.content.load_full();
+            content.map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request))
+        }
     }
-    if asked == path || (path.ends_with('/') && asked.starts_with(path)) {
-        let content = endpoint.content.load_full();
-        return content.map_or_else(|| text(StatusCode::SERVICE_UNAVAILABLE, ""), |serve| serve(request));
-    }
-    if path.strip_suffix('/') == Some(asked) {
-        return redirect(StatusCode::FOUND, path);
-    }
-    not_found("404 page not found\n")
-}
-
-/// Sends the client to another path.
-fn redirect(status: StatusCode, to: &str) -> Page {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let mut page = text(status, format!("<a href=\"{to}\">{reason}</a>.\n\n"));
-    page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    if let Ok(location) = HeaderValue::from_str(to) {
-        page.headers_mut().insert(header::LOCATION, location);
-    }
-    page
 }
 
 /// There is no such page.
@@ -243,20 +265,6 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {
     *page.status_mut() = status;
     page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     page
-}
-
-/// A path without empty, `.` and `..` parts.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => (),
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
-    format!("/{}{slash}", parts.join("/"))
 }
 
 /// Reads the one argument of a side listener, `[HOST:PORT]`, if it is there.
@@ -284,15 +292,4 @@ pub(crate) fn read_address(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn paths_are_cleaned_as_go_does() {
-        for (path, expected) in
-            [("//health", "/health"), ("/a/../b", "/b"), ("/health/", "/health/"), ("/", "/"), ("/./x", "/x")]
-        {
-            assert_eq!(clean(path), expected);
-        }
-    }
-}
+mod tests;

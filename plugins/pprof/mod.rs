@@ -4,7 +4,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
-use crate::endpoint::{Endpoint, Page, not_found, text};
+use crate::endpoint::{Endpoint, Page, decoded, not_found, text};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use plugin_api::{BoxFuture, Lifecycle, Plugin};
@@ -31,7 +31,10 @@ struct Profiler(Arc<Endpoint>);
 impl Lifecycle for Profiler {
     fn start(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            self.0.show(Box::new(|request| page(request.uri().path())));
+            self.0.show(Box::new(|request| {
+                let path = decoded(request.uri().path()).unwrap_or_default();
+                page(&String::from_utf8_lossy(&path))
+            }));
             self.0.listen().await.inspect_err(|error| {
                 tracing::error!(target: "plugin/pprof", "Failed to start pprof handler: {error}");
             })
