@@ -1,10 +1,10 @@
 //! A folder of zone files, looked through every so often. Knows no query.
 
 use crate::file::{Served, ServedMap, Settings};
+use crate::pattern::Pattern;
 use arc_swap::ArcSwap;
 use plugin_api::link::Notifier;
 use plugin_api::{BoxFuture, Lifecycle, Name};
-use regex::Regex;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct Search {
     /// The folder; none if the Corefile names none.
     pub(super) directory: Option<PathBuf>,
     /// Which file names are zone files.
-    pub(super) pattern: Regex,
+    pub(super) pattern: Pattern,
     /// From a match to the zone, with `${N}` for its groups.
     pub(super) template: String,
     /// Between two looks; zero for one look only.
@@ -87,8 +87,7 @@ impl Folder {
     fn origin(&self, path: &Path) -> Option<Name> {
         let name = path.file_name()?.to_string_lossy();
         let captures = self.search.pattern.captures(&name)?;
-        let mut text = String::new();
-        captures.expand(&self.search.template, &mut text);
+        let text = captures.expand(&self.search.template);
         Name::from_text(&text).ok().map(|name| name.to_lower())
     }
 

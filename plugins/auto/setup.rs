@@ -91,7 +91,7 @@ fn directory(setup: &mut Setup<'_>, search: &mut Search) -> Result<(), Diagnosti
             return Err(setup.input.err("regexp too large"));
         }
         search.pattern = pattern::compile(text).map_err(|text| setup.plain(text))?;
-        if search.pattern.captures_len() == 1 {
+        if search.pattern.group_count() == 1 {
             return Err(setup.input.err("Need at least one sub expression"));
         }
         if !setup.input.next_arg() {

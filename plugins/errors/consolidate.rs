@@ -2,9 +2,9 @@
 //!
 //! A period begins with the first error. One task for each pattern waits for it; the patterns own the tasks and end them.
 
+use crate::pattern;
 use plugin_api::go::show;
 use plugin_api::{BoxFuture, Lifecycle};
-use regex::Regex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,9 +40,7 @@ impl Level {
 /// What one `consolidate` counts.
 pub(super) struct Pattern {
     period: Duration,
-    /// The regular expression as written, for the log.
-    text: String,
-    regex: Regex,
+    regex: pattern::Pattern,
     level: Level,
     shows_first: bool,
     /// Errors in the running period.
@@ -53,9 +51,8 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// Counts what matches the regular expression, for `period` from the first.
-    pub(super) fn new(period: Duration, (text, regex): (&str, Regex), level: Level, shows_first: bool) -> Self {
-        let text = text.to_owned();
-        Self { period, text, regex, level, shows_first, count: AtomicU32::new(0), begun: Notify::new() }
+    pub(super) fn new(period: Duration, regex: pattern::Pattern, level: Level, shows_first: bool) -> Self {
+        Self { period, regex, level, shows_first, count: AtomicU32::new(0), begun: Notify::new() }
     }
 
     /// Waits for periods to begin and end; never returns.
@@ -71,7 +68,7 @@ impl Pattern {
     fn summarise(&self) {
         let count = self.count.swap(0, Ordering::Relaxed);
         if count > u32::from(self.shows_first) {
-            let (text, period) = (&self.text, show(self.period));
+            let (text, period) = (self.regex.as_str(), show(self.period));
             self.level.log(&format!("{count} errors like '{text}' occurred in last {period}"));
         }
     }

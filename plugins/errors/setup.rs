@@ -56,7 +56,7 @@ fn consolidate(setup: &mut Setup<'_>) -> Result<Pattern, Diagnostic> {
     }
     let regex = compile(text).map_err(|error| at(text, error))?;
     let (level, shows_first) = self::options(options, at)?;
-    Ok(Pattern::new(period, (text, regex), level, shows_first))
+    Ok(Pattern::new(period, regex, level, shows_first))
 }
 
 /// The level and whether the first error is shown; the level comes first.

@@ -1,9 +1,8 @@
 //! Which names a rule is for, compared as text in presentation form, lower case. Knows no query.
 
 use super::draft::Draft;
-use crate::pattern;
+use crate::pattern::{self, Pattern as RegularExpression};
 use plugin_api::Name;
-use regex::Regex;
 
 /// Most octets of a regular expression (CoreDNS: maxRegexpLen).
 pub(super) const MAX_PATTERN: usize = 10_000;
@@ -22,7 +21,7 @@ pub(super) enum Pattern {
     /// Names that have this text in them.
     Substring(String),
     /// Names that match.
-    Regex(Regex),
+    Regex(RegularExpression),
 }
 
 impl Pattern {
@@ -69,13 +68,13 @@ impl Pattern {
 }
 
 /// Puts the groups of a match into `{0}`, `{1}`, ... of `to`, one group after the other as CoreDNS does; none without a match.
-pub(super) fn substitute(regex: &Regex, text: &str, to: &str) -> Option<String> {
+pub(super) fn substitute(regex: &RegularExpression, text: &str, to: &str) -> Option<String> {
     let groups = regex.captures(text)?;
     let mut out = to.to_owned();
     for (index, group) in groups.iter().enumerate() {
         let place = format!("{{{index}}}");
         if out.contains(&place) {
-            out = out.replace(&place, group.map_or("", |group| group.as_str()));
+            out = out.replace(&place, group.unwrap_or(""));
         }
     }
     Some(out)
@@ -93,13 +92,13 @@ pub(super) fn normalise(text: &str) -> String {
 }
 
 /// Compiles the pattern of a name rule whose replacement is `to`, in the words of CoreDNS's errors.
-pub(super) fn checked(from: &str, to: &str) -> Result<Regex, String> {
+pub(super) fn checked(from: &str, to: &str) -> Result<RegularExpression, String> {
     if from.len() > MAX_PATTERN {
         return Err(format!("regex pattern too long: {} > {MAX_PATTERN}", from.len()));
     }
     let regex = pattern::compile(from).map_err(|_| format!("invalid regex matching pattern: {from}"))?;
     let used = (0..=100).filter(|index| to.contains(&format!("{{{index}}}"))).count();
-    if used > regex.captures_len() - 1 {
+    if used > regex.group_count() - 1 {
         let words = "uses more subexpressions than its corresponding matching regex pattern";
         return Err(format!("the rewrite regex pattern ({to}) {words} ({from})"));
     }

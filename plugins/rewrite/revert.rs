@@ -6,7 +6,6 @@
 use super::name::CnameRule;
 use super::pattern::substitute;
 use plugin_api::{Message, Name, OwnedRecord, Rcode, Section, Type};
-use regex::Regex;
 use std::sync::Arc;
 
 /// What one rule does to a reply.
@@ -71,7 +70,7 @@ pub(super) enum TextPattern {
     /// The end of the name.
     Suffix(String),
     /// All of it, where this matches.
-    Regex(Regex),
+    Regex(crate::pattern::Pattern),
 }
 
 impl TextRule {

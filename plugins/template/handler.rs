@@ -3,13 +3,13 @@
 use super::gotemplate::{Data, Root, Template};
 use super::metrics::{Matched, TemplateMetrics};
 use super::record::read;
+use crate::pattern::Pattern;
 use crate::view::expression::{Program, QueryEnvironment, Value};
 use plugin_api::edns::DO;
 use plugin_api::{
     Class, Edns, Error, Fallthrough, Message, Name, Next, Outcome, OwnedRecord, Rcode, Reply, ReplyBuilder, Request,
     Response, Section, Type, Zones, flag,
 };
-use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -33,7 +33,7 @@ pub(super) struct Rule {
     /// The zones it is for.
     pub(super) zones: Zones,
     /// One of them must match the name.
-    pub(super) patterns: Vec<Regex>,
+    pub(super) patterns: Vec<Pattern>,
     /// The records, with their section and its name.
     pub(super) templates: Vec<(Section, &'static str, Template)>,
     /// The rcode of the reply.
@@ -238,13 +238,12 @@ impl Rule {
 }
 
 /// What a pattern matches: the groups in their order, and by number and name.
-fn groups(pattern: &Regex, name: &str) -> (Vec<String>, BTreeMap<String, String>) {
+fn groups(pattern: &Pattern, name: &str) -> (Vec<String>, BTreeMap<String, String>) {
     let Some(captures) = pattern.captures(name) else { return (Vec::new(), BTreeMap::new()) };
-    let matched: Vec<String> =
-        captures.iter().map(|group| group.map_or_else(String::new, |group| group.as_str().to_owned())).collect();
+    let matched: Vec<String> = captures.iter().map(|group| group.unwrap_or("").to_owned()).collect();
     let numbered = matched.iter().enumerate().map(|(number, text)| (number.to_string(), text.clone()));
     let mut groups: BTreeMap<String, String> = numbered.collect();
-    for (name, text) in pattern.capture_names().zip(&matched) {
+    for (name, text) in pattern.group_names().zip(&matched) {
         if let Some(name) = name {
             groups.insert(name.to_owned(), text.clone());
         }

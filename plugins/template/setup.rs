@@ -3,7 +3,7 @@
 use super::gotemplate::Template;
 use super::handler::{Handler, Rule, Variable};
 use super::metrics::TemplateMetrics;
-use crate::pattern::compile;
+use crate::pattern::{Pattern, compile};
 use crate::view::expression::{Program, QueryEnvironment, Scope, is_reserved};
 use corefile::args::{go_quote, go_uint};
 use corefile::{Diagnostic, Token};
@@ -122,7 +122,7 @@ fn at(setup: &Setup<'_>, word: &Token, text: String) -> Diagnostic {
 }
 
 /// Reads a regular expression.
-fn pattern(setup: &Setup<'_>, word: &Token) -> Result<regex::Regex, Diagnostic> {
+fn pattern(setup: &Setup<'_>, word: &Token) -> Result<Pattern, Diagnostic> {
     if word.len() > MAX_PATTERN {
         return Err(at(setup, word, format!("regex pattern too long: {} > {MAX_PATTERN}", word.len())));
     }
