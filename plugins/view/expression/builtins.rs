@@ -361,9 +361,10 @@ pub(super) fn slice(value: &Value, from: Option<i64>, to: Option<i64>) -> Result
     }
 }
 
-/// A value as JSON.
+/// A value as JSON, as Go's `encoding/json` indents and escapes it.
 fn json(value: &Value) -> String {
-    to_json(value).to_string()
+    let text = serde_json::to_string_pretty(&to_json(value)).unwrap_or_default();
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// A value as a JSON value.

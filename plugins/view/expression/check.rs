@@ -1,8 +1,8 @@
-//! Looks at an expression before it runs: names that nobody knows, and signs between values that do not go together.
+//! Types of values as far as they are known before an expression runs: signs between values that do not go together, and
+//! calls with wrong arguments.
 
 use super::ExpressionError;
 use super::builtins;
-use super::parser::{Node, PREDICATES, What};
 use super::value::Value;
 use std::collections::BTreeMap;
 
@@ -65,143 +65,68 @@ pub(crate) struct Scope {
     pub(crate) variables: BTreeMap<String, Type>,
 }
 
-/// Checks a tree; gives the type of its value.
-pub(super) fn check(node: &Node, scope: &Scope) -> Result<Type, ExpressionError> {
-    Checker { scope, locals: Vec::new(), predicates: 0 }.check(node)
+/// The type of a value with a sign before it.
+pub(super) fn unary(sign: &str, operand: Type, at: usize) -> Result<Type, ExpressionError> {
+    let (is_allowed, result) = match sign {
+        "!" | "not" => (operand.may_be(Type::Bool), Type::Bool),
+        _ => (operand.may_be_number(), operand),
+    };
+    if is_allowed {
+        return Ok(result);
+    }
+    Err(ExpressionError::at(at, &format!("invalid operation: {sign} (mismatched type {})", operand.name())))
 }
 
-/// What is known where the check stands.
-struct Checker<'a> {
-    scope: &'a Scope,
-    locals: Vec<(String, Type)>,
-    predicates: usize,
+/// Checks that a value may have members.
+pub(super) fn member(found: Type, fault: &str, at: usize) -> Result<(), ExpressionError> {
+    if matches!(found, Type::Any | Type::Nil | Type::List | Type::Map) {
+        return Ok(());
+    }
+    Err(ExpressionError::at(at, &format!("type {}{fault}", found.name())))
 }
 
-impl Checker<'_> {
-    /// The type of a part.
-    fn check(&mut self, node: &Node) -> Result<Type, ExpressionError> {
-        match &node.what {
-            What::Constant(value) => Ok(of(value)),
-            What::List(values) => self.all(values).map(|()| Type::List),
-            What::Map(pairs) => {
-                for (key, value) in pairs {
-                    self.check(key)?;
-                    self.check(value)?;
-                }
-                Ok(Type::Map)
-            }
-            What::Name(name) => self.name(name, node.at),
-            What::Pointer(_) if self.predicates == 0 => {
-                Err(ExpressionError::at(node.at, "cannot use pointer accessor outside predicate"))
-            }
-            What::Pointer(_) => Ok(Type::Any),
-            What::Unary(sign, operand) => self.unary(sign, operand, node.at),
-            What::Binary(sign, left, right) => {
-                let types = (self.check(left)?, self.check(right)?);
-                binary(sign, types, node.at)
-            }
-            What::Conditional(condition, one, other) => {
-                let found = self.check(condition)?;
-                if !found.may_be(Type::Bool) {
-                    let text = format!("non-bool expression (type {}) used as condition", found.name());
-                    return Err(ExpressionError::at(condition.at, &text));
-                }
-                let (one, other) = (self.check(one)?, self.check(other)?);
-                Ok(if one == other { one } else { Type::Any })
-            }
-            What::Member(value, key, _) => {
-                self.check(value)?;
-                self.check(key)?;
-                Ok(Type::Any)
-            }
-            What::Slice(value, from, to) => {
-                for bound in [from, to].into_iter().flatten() {
-                    self.check(bound)?;
-                }
-                self.check(value)
-            }
-            What::Call(name, arguments) => self.call(name, arguments, node.at),
-            What::Predicate(body) => {
-                self.predicates += 1;
-                let result = self.check(body);
-                self.predicates -= 1;
-                result
-            }
-            What::Let(name, value, rest) => {
-                let value = self.check(value)?;
-                self.locals.push((name.clone(), value));
-                let result = self.check(rest);
-                self.locals.pop();
-                result
-            }
-        }
+/// Checks a condition that stands at a place.
+pub(super) fn condition(found: Type, at: usize) -> Result<(), ExpressionError> {
+    if found.may_be(Type::Bool) {
+        return Ok(());
     }
+    Err(ExpressionError::at(at, &format!("non-bool expression (type {}) used as condition", found.name())))
+}
 
-    /// Checks several parts.
-    fn all(&mut self, nodes: &[Node]) -> Result<(), ExpressionError> {
-        nodes.iter().try_for_each(|node| self.check(node).map(drop))
-    }
-
-    /// The type of a variable.
-    fn name(&self, name: &str, at: usize) -> Result<Type, ExpressionError> {
-        let local = self.locals.iter().rev().find(|(known, _)| known == name).map(|(_, known)| *known);
-        let known = local.or_else(|| self.scope.variables.get(name).copied());
-        known.ok_or_else(|| ExpressionError::at(at, &format!("unknown name {name}")))
-    }
-
-    /// The type of a value with a sign before it.
-    fn unary(&mut self, sign: &str, operand: &Node, at: usize) -> Result<Type, ExpressionError> {
-        let found = self.check(operand)?;
-        let (is_allowed, result) = match sign {
-            "!" | "not" => (found.may_be(Type::Bool), Type::Bool),
-            _ => (found.may_be_number(), found),
-        };
-        if is_allowed {
-            return Ok(result);
-        }
-        Err(ExpressionError::at(at, &format!("invalid operation: {sign} (mismatched type {})", found.name())))
-    }
-
-    /// The type of what a function gives.
-    fn call(&mut self, name: &str, arguments: &[Node], at: usize) -> Result<Type, ExpressionError> {
-        let mut found = Vec::new();
-        for argument in arguments {
-            found.push((self.check(argument)?, argument.at));
-        }
-        let few = || ExpressionError::at(at, &format!("not enough arguments to call {name}"));
-        let many = || ExpressionError::at(at, &format!("too many arguments to call {name}"));
-        if let Some((parameters, result)) = self.scope.functions.get(name) {
-            if found.len() < parameters.len() {
-                return Err(few());
-            }
-            if found.len() > parameters.len() {
-                return Err(many());
-            }
-            for ((found, at), wanted) in found.iter().zip(*parameters) {
-                if *wanted != Type::Any && !found.may_be(*wanted) {
-                    let (found, wanted) = (found.name(), wanted.name());
-                    let text = format!("cannot use {found} as argument (type {wanted}) to call {name} ");
-                    return Err(ExpressionError::at(*at, &text));
-                }
-            }
-            return Ok(*result);
-        }
-        let Some(arity) = builtins::arity(name) else {
-            return Err(ExpressionError::at(at, &format!("unknown name {name}")));
-        };
-        if found.len() < *arity.start() {
+/// The type of what a function gives; the arguments are types and their places.
+pub(super) fn call(scope: &Scope, name: &str, arguments: &[(Type, usize)], at: usize) -> Result<Type, ExpressionError> {
+    let few = || ExpressionError::at(at, &format!("not enough arguments to call {name}"));
+    let many = || ExpressionError::at(at, &format!("too many arguments to call {name}"));
+    if let Some((parameters, result)) = scope.functions.get(name) {
+        if arguments.len() < parameters.len() {
             return Err(few());
         }
-        if found.len() > *arity.end() {
+        if arguments.len() > parameters.len() {
             return Err(many());
         }
-        debug_assert!(!PREDICATES.contains(&name) || *arity.end() >= 1, "a predicate stands behind a list");
-        Ok(builtins::result(name))
+        for ((found, at), wanted) in arguments.iter().zip(*parameters) {
+            if *wanted != Type::Any && !found.may_be(*wanted) {
+                let (found, wanted) = (found.name(), wanted.name());
+                let text = format!("cannot use {found} as argument (type {wanted}) to call {name} ");
+                return Err(ExpressionError::at(*at, &text));
+            }
+        }
+        return Ok(*result);
     }
+    let Some(arity) = builtins::arity(name) else {
+        return Err(ExpressionError::at(at, &format!("unknown name {name}")));
+    };
+    if arguments.len() < *arity.start() {
+        return Err(few());
+    }
+    if arguments.len() > *arity.end() {
+        return Err(many());
+    }
+    Ok(builtins::result(name))
 }
 
 /// The type of a value.
-const fn of(value: &Value) -> Type {
+pub(super) const fn of(value: &Value) -> Type {
     match value {
         Value::Nil => Type::Nil,
         Value::Bool(_) => Type::Bool,
@@ -214,7 +139,7 @@ const fn of(value: &Value) -> Type {
 }
 
 /// The type of two values with a sign between them.
-fn binary(sign: &str, (left, right): (Type, Type), at: usize) -> Result<Type, ExpressionError> {
+pub(super) fn binary(sign: &str, left: Type, right: Type, at: usize) -> Result<Type, ExpressionError> {
     let are_numbers = left.may_be_number() && right.may_be_number();
     let are = |wanted: Type| left.may_be(wanted) && right.may_be(wanted);
     let is_unknown = left == Type::Any || right == Type::Any;
@@ -240,7 +165,7 @@ fn binary(sign: &str, (left, right): (Type, Type), at: usize) -> Result<Type, Ex
         "%" => (are(Type::Int), Type::Int),
         ".." => (are(Type::Int), Type::List),
         "matches" | "contains" | "startsWith" | "endsWith" => (are(Type::Text), Type::Bool),
-        "in" => (matches!(right, Type::Any | Type::List | Type::Map | Type::Nil), Type::Bool),
+        "in" => (matches!(right, Type::Any | Type::List | Type::Map), Type::Bool),
         _ => (true, if left == right { left } else { Type::Any }),
     };
     if is_allowed {

@@ -96,6 +96,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
     Ok(tokens)
 }
 
+/// Whether a text is one name that is neither an operator nor a constant.
+pub(super) fn is_name(text: &str) -> bool {
+    let tokens = tokens(text).unwrap_or_default();
+    let is_one = matches!(tokens.as_slice(), [Token { kind: Kind::Identifier, .. }, Token { kind: Kind::End, .. }]);
+    is_one && !matches!(text, "true" | "false" | "nil")
+}
+
 /// Whether a dot here selects a member.
 fn follows_name(tokens: &[Token]) -> bool {
     tokens.last().is_some_and(|token| {

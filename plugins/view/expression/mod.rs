@@ -9,9 +9,12 @@ mod environment;
 mod eval;
 mod lexer;
 mod parser;
+mod program;
 #[cfg(test)]
 mod tests;
 mod value;
+#[cfg(test)]
+mod verdicts;
 
 pub(crate) use check::{Scope, Type};
 pub(crate) use environment::QueryEnvironment;
@@ -55,10 +58,11 @@ pub(crate) trait Environment {
     fn call(&self, name: &str, arguments: &[Value]) -> Result<Value, String>;
 }
 
-/// An expression that has been read and checked.
+/// An expression that has been read and checked: instructions for a stack of values, one list without nesting, so that
+/// neither reading, running nor dropping one recurses.
 #[derive(Debug)]
 pub(crate) struct Program {
-    root: parser::Node,
+    code: Vec<program::Instruction>,
     /// The type of its value, as far as known beforehand.
     pub(crate) result: Type,
 }
@@ -69,12 +73,8 @@ impl Program {
     /// # Errors
     /// In the words and the shape of expr-lang.
     pub(crate) fn compile(text: &str, scope: &Scope) -> Result<Self, ExpressionError> {
-        let read = || {
-            let root = parser::parse(text)?;
-            let result = check::check(&root, scope)?;
-            Ok(Self { root, result })
-        };
-        read().map_err(|error: ExpressionError| ExpressionError { source: text.to_owned(), ..error })
+        let read = parser::parse(text, scope);
+        read.map_err(|error| ExpressionError { source: text.to_owned(), ..error })
     }
 
     /// Runs it.
@@ -82,14 +82,11 @@ impl Program {
     /// # Errors
     /// When a value has the wrong type, a function refuses its arguments, or too much is asked for.
     pub(crate) fn run(&self, environment: &dyn Environment) -> Result<Value, String> {
-        eval::Run::new(environment).value(&self.root).map_err(|error| error.message)
+        eval::run(&self.code, environment)
     }
 }
 
 /// Whether a name means something in the language itself, so that no variable can have it.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    builtins::arity(name).is_some()
-        || parser::PREDICATES.contains(&name)
-        || parser::parse(name).is_ok_and(|node| !matches!(node.what, parser::What::Name(_)))
-        || parser::parse(name).is_err()
+    builtins::arity(name).is_some() || parser::PREDICATES.contains(&name) || !lexer::is_name(name)
 }

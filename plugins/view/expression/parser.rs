@@ -1,54 +1,23 @@
-//! Tokens to a tree, by precedence.
+//! Tokens to instructions, by precedence. Expressions that are not complete wait on a stack of their own: nothing recurses,
+//! and nesting costs memory only.
 
-use super::ExpressionError;
+mod resume;
+mod values;
+mod waiting;
+
+use super::check::{self, Scope, Type};
 use super::lexer::{Kind, Token, tokens};
+use super::program::{Instruction, Loop};
 use super::value::Value;
+use super::{ExpressionError, Program, builtins};
+use crate::pattern;
+use waiting::{Body, Call, Link, Wait, Waiting};
 
-/// Deepest nesting, so that neither reading nor running one exhausts the stack.
-const MAX_DEPTH: usize = 100;
-
-/// A part of an expression, and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    /// What it is.
-    pub(super) what: What,
-    /// The place for messages, in characters.
-    pub(super) at: usize,
-}
-
-/// Kinds of parts.
-#[derive(Clone, Debug)]
-pub(super) enum What {
-    /// A value as it stands.
-    Constant(Value),
-    /// A list.
-    List(Vec<Node>),
-    /// Names and values.
-    Map(Vec<(Node, Node)>),
-    /// A variable.
-    Name(String),
-    /// `#`, `#index`, `#acc`: what a predicate is asked about.
-    Pointer(String),
-    /// A sign before a value.
-    Unary(&'static str, Box<Node>),
-    /// A sign between values.
-    Binary(&'static str, Box<Node>, Box<Node>),
-    /// `condition ? one : other`.
-    Conditional(Box<Node>, Box<Node>, Box<Node>),
-    /// `value[key]` and `value.key`; the flag is for `?.`, which gives nil for a member of nil.
-    Member(Box<Node>, Box<Node>, bool),
-    /// `value[from:to]`.
-    Slice(Box<Node>, Option<Box<Node>>, Option<Box<Node>>),
-    /// A function and its arguments.
-    Call(String, Vec<Node>),
-    /// An argument that is run for each value of a list.
-    Predicate(Box<Node>),
-    /// `let name = value; rest`.
-    Let(String, Box<Node>, Box<Node>),
-}
+/// Most parts of an expression, counted as expr-lang counts its nodes (its DefaultMaxNodes).
+const MAX_NODES: usize = 10_000;
 
 /// Signs between values: precedence, and whether they group to the right.
-const BINARY: [(&str, u16, bool); 24] = [
+const BINARY: [(&str, u16, bool); 25] = [
     ("|", 0, false),
     ("or", 10, false),
     ("||", 10, false),
@@ -73,12 +42,13 @@ const BINARY: [(&str, u16, bool); 24] = [
     ("%", 60, false),
     ("**", 100, true),
     ("^", 100, true),
+    ("??", 500, false),
 ];
-/// Precedence of `??`.
-const COALESCE: u16 = 500;
 /// Signs before a value, with their precedence.
 const UNARY: [(&str, u16); 4] = [("not", 50), ("!", 50), ("-", 90), ("+", 90)];
-/// Functions whose last argument is a predicate, by their number of arguments before it.
+/// Signs that may be chained: `1 < a <= 5`.
+const COMPARISONS: [&str; 4] = ["<", ">", ">=", "<="];
+/// Functions whose second argument is a predicate.
 pub(super) const PREDICATES: [&str; 17] = [
     "all",
     "any",
@@ -99,24 +69,76 @@ pub(super) const PREDICATES: [&str; 17] = [
     "flatMap",
 ];
 
-/// Reads an expression.
-pub(super) fn parse(text: &str) -> Result<Node, ExpressionError> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
-    let node = parser.sequence()?;
-    match parser.peek().kind {
-        Kind::End => Ok(node),
-        _ => Err(parser.unexpected()),
+/// Reads and checks an expression.
+pub(super) fn parse(text: &str, scope: &Scope) -> Result<Program, ExpressionError> {
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+        scope,
+        code: Vec::new(),
+        nodes: 0,
+        waiting: Vec::new(),
+        locals: Vec::new(),
+        predicates: 0,
+        type_error: None,
+    };
+    let operand = parser.run()?;
+    if parser.peek().kind != Kind::End {
+        return Err(parser.unexpected());
+    }
+    match parser.type_error {
+        Some(type_error) => Err(type_error),
+        None => Ok(Program { code: parser.code, result: operand.kind }),
     }
 }
 
-/// A cursor over the tokens.
-struct Parser {
-    tokens: Vec<Token>,
+/// A value whose instructions stand at the end of the code.
+#[derive(Debug)]
+struct Operand {
+    /// Its type.
+    kind: Type,
+    /// Its place for messages, in characters.
     at: usize,
-    depth: usize,
+    /// Its first instruction.
+    start: usize,
+    /// Jumps of `?.` that lead behind the members that follow.
+    jumps: Vec<usize>,
 }
 
-impl Parser {
+/// What is read next.
+enum Step {
+    /// An expression whose signs bind at least as strongly as this.
+    Begin(u16),
+    /// Members and parts of a value, within an expression of that strength.
+    Postfix(Operand, u16),
+    /// Signs behind a value, after the sign before it.
+    Signs(Operand, u16, &'static str),
+    /// `?` behind a whole expression.
+    Question(Operand),
+    /// The expression is complete.
+    Done(Operand),
+}
+
+/// A cursor over the tokens, and the instructions until here.
+struct Parser<'a> {
+    tokens: Vec<Token>,
+    at: usize,
+    scope: &'a Scope,
+    code: Vec<Instruction>,
+    nodes: usize,
+    waiting: Vec<Waiting>,
+    /// Local variables; the newest last.
+    locals: Vec<(String, Type)>,
+    /// Predicates around.
+    predicates: usize,
+    /// The first fault of types or names: told if the syntax is right.
+    type_error: Option<ExpressionError>,
+}
+
+/// What a step leads to.
+type Stepped = Result<Step, ExpressionError>;
+
+impl Parser<'_> {
     /// The current token; the last one is the end.
     fn peek(&self) -> &Token {
         static END: Token = Token { kind: Kind::End, text: String::new(), at: 0 };
@@ -154,313 +176,265 @@ impl Parser {
         if self.accept(operator) { Ok(()) } else { Err(self.unexpected()) }
     }
 
+    /// Takes a name, or fails.
+    fn expect_name(&mut self) -> Result<Token, ExpressionError> {
+        if self.peek().kind == Kind::Identifier { Ok(self.take()) } else { Err(self.unexpected()) }
+    }
+
     /// The error of a token that has no place here.
     fn unexpected(&self) -> ExpressionError {
         let token = self.peek();
         ExpressionError::at(token.at, &format!("unexpected token {}", token.shown()))
     }
 
-    /// `let` declarations and an expression.
-    fn sequence(&mut self) -> Result<Node, ExpressionError> {
-        let at = self.peek().at;
-        if self.accept("let") {
-            let name = self.take();
-            if name.kind != Kind::Identifier {
-                self.at -= 1;
-                return Err(self.unexpected());
+    /// Counts a part.
+    fn node(&mut self) -> Result<(), ExpressionError> {
+        self.nodes += 1;
+        if self.nodes <= MAX_NODES {
+            return Ok(());
+        }
+        Err(ExpressionError::at(self.peek().at, "compilation failed: expression exceeds maximum allowed nodes"))
+    }
+
+    /// Keeps the first fault of types and names.
+    fn checked<T>(&mut self, checked: Result<T, ExpressionError>, otherwise: T) -> T {
+        checked.unwrap_or_else(|error| {
+            self.type_error.get_or_insert(error);
+            otherwise
+        })
+    }
+
+    /// Appends an instruction; gives its index.
+    fn emit(&mut self, instruction: Instruction) -> usize {
+        self.code.push(instruction);
+        self.code.len() - 1
+    }
+
+    /// Lets a jump lead to the next instruction.
+    fn patch(&mut self, jump: usize) {
+        let here = self.code.len();
+        match self.code.get_mut(jump) {
+            Some(
+                Instruction::Or(target)
+                | Instruction::And(target)
+                | Instruction::Coalesce(target)
+                | Instruction::JumpIfNil(target)
+                | Instruction::Branch(target)
+                | Instruction::Jump(target)
+                | Instruction::Compare(_, target)
+                | Instruction::Next(target),
+            ) => *target = here,
+            _ => {}
+        }
+    }
+
+    /// A value that begins at an instruction.
+    fn operand(&self, kind: Type, at: usize, start: usize) -> Operand {
+        Operand { kind, at, start, jumps: Vec::new() }
+    }
+
+    /// Appends an instruction that is a value by itself.
+    fn value(&mut self, instruction: Instruction, kind: Type, at: usize) -> Result<Operand, ExpressionError> {
+        self.node()?;
+        let start = self.emit(instruction);
+        Ok(self.operand(kind, at, start))
+    }
+
+    /// Lets an expression wait for a part.
+    fn wait(&mut self, what: Wait, least: u16, at: usize) {
+        self.waiting.push(Waiting { what, least, at });
+    }
+
+    /// Lets expressions with semicolons between them begin.
+    fn sequence(&mut self) -> Step {
+        let start = self.code.len();
+        self.wait(Wait::Sequence { start, at: None, count: 0 }, 0, 0);
+        Step::Begin(0)
+    }
+
+    /// Reads all.
+    fn run(&mut self) -> Result<Operand, ExpressionError> {
+        let mut step = self.sequence();
+        loop {
+            step = match step {
+                Step::Begin(least) => self.begin(least)?,
+                Step::Postfix(operand, least) => self.postfix(operand, least)?,
+                Step::Signs(operand, least, before) => self.signs(operand, least, before)?,
+                Step::Question(operand) => self.question(operand),
+                Step::Done(operand) => match self.waiting.pop() {
+                    None => return Ok(operand),
+                    Some(Waiting { what, least, at }) => self.resume(what, operand, least, at)?,
+                },
             }
+        }
+    }
+
+    /// The beginning of an expression.
+    fn begin(&mut self, least: u16) -> Stepped {
+        let (at, start) = (self.peek().at, self.code.len());
+        if least == 0 && self.accept("let") {
+            let name = self.expect_name()?;
             self.expect("=")?;
-            let value = self.expression(0)?;
-            self.expect(";")?;
-            let rest = self.nested(Self::sequence)?;
-            return Ok(Node { what: What::Let(name.text, Box::new(value), Box::new(rest)), at });
+            self.wait(Wait::Let { name: name.text, start }, least, name.at);
+            return Ok(Step::Begin(0));
         }
-        self.expression(0)
-    }
-
-    /// Runs `parse` one level deeper.
-    fn nested(
-        &mut self,
-        parse: impl FnOnce(&mut Self) -> Result<Node, ExpressionError>,
-    ) -> Result<Node, ExpressionError> {
-        if self.depth >= MAX_DEPTH {
-            return Err(ExpressionError::at(self.peek().at, "expression is nested too deeply"));
-        }
-        self.depth += 1;
-        let node = parse(self);
-        self.depth -= 1;
-        node
-    }
-
-    /// An expression whose signs bind at least as strongly as `least`.
-    fn expression(&mut self, least: u16) -> Result<Node, ExpressionError> {
-        self.nested(|parser| parser.binary(least))
-    }
-
-    /// Values with signs between them.
-    fn binary(&mut self, least: u16) -> Result<Node, ExpressionError> {
-        let start = self.peek().at;
         if least == 0 && self.accept("if") {
-            return self.branches(start);
+            self.wait(Wait::If { start }, least, at);
+            return Ok(Step::Begin(0));
         }
-        let mut left = self.primary()?;
-        while self.peek().kind == Kind::Operator {
-            let at = self.peek().at;
-            let is_negated = self.peek().is_operator("not");
-            if is_negated {
-                self.at += 1;
-            }
-            if self.peek().is_operator("??") && COALESCE >= least && !is_negated {
-                self.at += 1;
-                let right = self.expression(COALESCE + 1)?;
-                left = Node { what: What::Binary("??", Box::new(left), Box::new(right)), at };
-                continue;
-            }
-            let word = self.peek();
-            let known = BINARY.iter().find(|(sign, ..)| word.is_operator(sign)).copied();
-            let Some((sign, precedence, is_right)) = known.filter(|(_, precedence, _)| *precedence >= least) else {
-                self.at -= usize::from(is_negated);
-                break;
-            };
-            if is_negated && !matches!(sign, "in" | "matches" | "contains" | "startsWith" | "endsWith") {
-                return Err(self.unexpected());
-            }
-            let at = if is_negated { self.peek().at } else { at };
-            self.at += 1;
-            if sign == "|" {
-                left = self.piped(left)?;
-                continue;
-            }
-            let right = self.expression(if is_right { precedence } else { precedence + 1 })?;
-            left = Node { what: What::Binary(sign, Box::new(left), Box::new(right)), at };
-            if is_negated {
-                left = Node { what: What::Unary("not", Box::new(left)), at };
-            }
-        }
-        if least == 0 { self.conditional(left) } else { Ok(left) }
-    }
-
-    /// A condition with its two values, if `?` follows.
-    fn conditional(&mut self, mut node: Node) -> Result<Node, ExpressionError> {
-        while self.peek().is_operator("?") {
-            let at = self.take().at;
-            if self.accept(":") {
-                let other = self.expression(0)?;
-                node = Node { what: What::Conditional(Box::new(node.clone()), Box::new(node), Box::new(other)), at };
-                continue;
-            }
-            let one = self.expression(0)?;
-            self.expect(":")?;
-            let other = self.expression(0)?;
-            node = Node { what: What::Conditional(Box::new(node), Box::new(one), Box::new(other)), at };
-        }
-        Ok(node)
-    }
-
-    /// `if condition { one } else { other }`.
-    fn branches(&mut self, at: usize) -> Result<Node, ExpressionError> {
-        let condition = self.expression(0)?;
-        self.expect_bracket("{")?;
-        let one = self.sequence()?;
-        self.expect_bracket("}")?;
-        self.expect("else")?;
-        let start = self.peek().at;
-        let other = if self.accept("if") {
-            self.nested(|parser| parser.branches(start))?
-        } else {
-            self.expect_bracket("{")?;
-            let other = self.sequence()?;
-            self.expect_bracket("}")?;
-            other
-        };
-        Ok(Node { what: What::Conditional(Box::new(condition), Box::new(one), Box::new(other)), at })
-    }
-
-    /// A function that the value before `|` is the first argument of.
-    fn piped(&mut self, first: Node) -> Result<Node, ExpressionError> {
-        let name = self.take();
-        if name.kind != Kind::Identifier {
-            self.at -= 1;
-            return Err(self.unexpected());
-        }
-        let call = self.call(name, vec![first])?;
-        self.postfix(call)
-    }
-
-    /// A value, with signs before it and members behind.
-    fn primary(&mut self) -> Result<Node, ExpressionError> {
-        let token = self.peek().clone();
+        let token = self.peek();
         if let Some((sign, precedence)) = UNARY.iter().find(|(sign, _)| token.is_operator(sign)) {
             self.at += 1;
-            let operand = self.expression(*precedence)?;
-            let node = Node { what: What::Unary(sign, Box::new(operand)), at: token.at };
-            return self.postfix(node);
+            self.wait(Wait::Unary(sign), least, at);
+            return Ok(Step::Begin(*precedence));
         }
         if self.accept_bracket("(") {
-            let node = self.nested(Self::sequence)?;
-            self.expect_bracket(")")?;
-            return self.postfix(node);
+            self.wait(Wait::Round, least, at);
+            return Ok(self.sequence());
         }
-        if self.accept(".") {
+        if self.peek().is_operator(".") {
             // `.name` in a predicate is a member of what it is asked about.
-            let pointer = Node { what: What::Pointer(String::new()), at: token.at };
-            self.at -= 1;
-            return self.postfix(pointer);
+            return self.pointer(String::new(), at, least);
         }
-        let node = self.simple()?;
-        self.postfix(node)
+        if self.accept("::") {
+            let name = self.expect_name()?;
+            return self.call(name, None, least);
+        }
+        self.simple(least)
     }
 
-    /// A literal, a name, a call, a list or a map.
-    fn simple(&mut self) -> Result<Node, ExpressionError> {
-        let token = self.take();
-        let at = token.at;
-        let what = match &token.kind {
-            Kind::Int(number) => What::Constant(Value::Int(*number)),
-            Kind::Float(number) => What::Constant(Value::Float(*number)),
-            Kind::Text => What::Constant(Value::Text(token.text)),
-            Kind::Identifier => return self.identifier(token),
-            Kind::Bracket if token.text == "[" => What::List(self.list("]")?),
-            Kind::Bracket if token.text == "{" => What::Map(self.map()?),
-            _ => {
-                self.at -= 1;
+    /// `#` and its like.
+    fn pointer(&mut self, name: String, at: usize, least: u16) -> Stepped {
+        if self.predicates == 0 {
+            let error = ExpressionError::at(at, "cannot use pointer accessor outside predicate");
+            self.checked(Err(error), ());
+        }
+        Ok(Step::Postfix(self.value(Instruction::Pointer(name), Type::Any, at)?, least))
+    }
+
+    /// Members and parts behind a value.
+    fn postfix(&mut self, mut operand: Operand, least: u16) -> Stepped {
+        let at = self.peek().at;
+        let is_optional = self.peek().is_operator("?.");
+        if is_optional || self.peek().is_operator(".") {
+            self.at += 1;
+            if is_optional {
+                let jump = self.emit(Instruction::JumpIfNil(0));
+                operand.jumps.push(jump);
+                if self.accept_bracket("[") {
+                    return self.index(operand, is_optional, least, at);
+                }
+            }
+            let name = self.expect_name()?;
+            self.node()?;
+            self.node()?;
+            self.checked(check::member(operand.kind, &format!(" has no field {}", name.text), name.at), ());
+            self.emit(Instruction::Constant(Value::Text(name.text)));
+            self.emit(Instruction::Member);
+            if !operand.jumps.is_empty() {
+                self.node()?;
+            }
+            operand.kind = Type::Any;
+            return Ok(Step::Postfix(operand, least));
+        }
+        if self.accept_bracket("[") {
+            self.close(&mut operand);
+            return self.index(operand, false, least, at);
+        }
+        self.close(&mut operand);
+        Ok(Step::Signs(operand, least, ""))
+    }
+
+    /// Lets the jumps of `?.` lead here.
+    fn close(&mut self, operand: &mut Operand) {
+        std::mem::take(&mut operand.jumps).into_iter().for_each(|jump| self.patch(jump));
+    }
+
+    /// A key or bounds, behind `[`.
+    fn index(&mut self, value: Operand, is_optional: bool, least: u16, at: usize) -> Stepped {
+        if self.accept(":") {
+            return self.bound(value, false, least, at);
+        }
+        self.wait(Wait::Index { value, is_optional }, least, at);
+        Ok(Step::Begin(0))
+    }
+
+    /// The upper bound of a part, or its end.
+    fn bound(&mut self, value: Operand, has_from: bool, least: u16, at: usize) -> Stepped {
+        if self.peek().is_bracket("]") {
+            return self.part(value, Instruction::Slice { has_from, has_to: false }, least, at);
+        }
+        self.wait(Wait::Bound { value, has_from }, least, at);
+        Ok(Step::Begin(0))
+    }
+
+    /// The end of a part.
+    fn part(&mut self, mut value: Operand, part: Instruction, least: u16, at: usize) -> Stepped {
+        self.node()?;
+        self.expect_bracket("]")?;
+        self.emit(part);
+        self.close(&mut value);
+        let kind = value.kind;
+        Ok(Step::Postfix(self.operand(kind, at, value.start), least))
+    }
+
+    /// A sign behind a value, or the end of the expression.
+    fn signs(&mut self, operand: Operand, least: u16, before: &'static str) -> Stepped {
+        let at = self.peek().at;
+        let not = self.peek().is_operator("not").then_some(at);
+        if not.is_some() {
+            self.at += 1;
+            if !["contains", "matches", "startsWith", "endsWith", "in"].iter().any(|sign| self.peek().is_operator(sign))
+            {
                 return Err(self.unexpected());
             }
+        }
+        let token = self.peek();
+        let at = token.at;
+        let known = BINARY.iter().find(|(sign, ..)| token.is_operator(sign)).copied();
+        let Some((sign, precedence, is_right)) = known.filter(|(_, precedence, _)| *precedence >= least) else {
+            self.at -= usize::from(not.is_some());
+            return Ok(if least == 0 { Step::Question(operand) } else { Step::Done(operand) });
         };
-        Ok(Node { what, at })
-    }
-
-    /// A name, alone or as a function.
-    fn identifier(&mut self, token: Token) -> Result<Node, ExpressionError> {
-        if let Some(pointer) = token.text.strip_prefix('#') {
-            return Ok(Node { what: What::Pointer(pointer.to_owned()), at: token.at });
+        self.at += 1;
+        if sign == "|" {
+            let name = self.expect_name()?;
+            return self.call(name, Some(operand), least);
         }
-        if self.peek().is_bracket("(") {
-            return self.call(token, Vec::new());
+        if before == "??" && sign != "??" {
+            let text =
+                format!("Operator ({sign}) and coalesce expressions (??) cannot be mixed. Wrap either by parentheses.");
+            return Err(ExpressionError::at(at, &text));
         }
-        let what = match token.text.as_str() {
-            "true" => What::Constant(Value::Bool(true)),
-            "false" => What::Constant(Value::Bool(false)),
-            "nil" => What::Constant(Value::Nil),
-            _ => What::Name(token.text),
+        if COMPARISONS.contains(&sign) {
+            let first = self.operand(Type::Bool, at, operand.start);
+            self.wait(Wait::Comparison(Link { sign, left: operand, first, jumps: Vec::new(), links: 0 }), least, at);
+            return Ok(Step::Begin(precedence + 1));
+        }
+        let jump = match sign {
+            "and" | "&&" => Some(self.emit(Instruction::And(0))),
+            "or" | "||" => Some(self.emit(Instruction::Or(0))),
+            "??" => Some(self.emit(Instruction::Coalesce(0))),
+            _ => None,
         };
-        Ok(Node { what, at: token.at })
+        self.wait(Wait::Binary { sign, left: operand, jump, not }, least, at);
+        Ok(Step::Begin(if is_right { precedence } else { precedence + 1 }))
     }
 
-    /// The arguments of a function, behind those that are there already.
-    fn call(&mut self, name: Token, mut arguments: Vec<Node>) -> Result<Node, ExpressionError> {
-        self.expect_bracket("(")?;
-        let has_predicate = PREDICATES.contains(&name.text.as_str());
-        while !self.accept_bracket(")") {
-            if !arguments.is_empty()
-                && !self.tokens.get(self.at.wrapping_sub(1)).is_some_and(|last| last.is_bracket("("))
-            {
-                self.expect(",")?;
-                if self.accept_bracket(")") {
-                    break;
-                }
-            }
-            let argument = if has_predicate && arguments.len() == 1 { self.predicate()? } else { self.expression(0)? };
-            arguments.push(argument);
+    /// `?` with two values, if it follows.
+    fn question(&mut self, condition: Operand) -> Step {
+        if !self.accept("?") {
+            return Step::Done(condition);
         }
-        Ok(Node { what: What::Call(name.text, arguments), at: name.at })
-    }
-
-    /// What is run for each value of a list; braces are allowed around it.
-    fn predicate(&mut self) -> Result<Node, ExpressionError> {
-        let at = self.peek().at;
-        let body = if self.accept_bracket("{") {
-            let body = self.nested(Self::sequence)?;
-            self.expect_bracket("}")?;
-            body
+        let (kind, at) = (condition.kind, condition.at);
+        self.checked(check::condition(kind, at), ());
+        if self.accept(":") {
+            let jump = self.emit(Instruction::Or(0));
+            self.wait(Wait::Other { condition, one: kind, jump }, 0, at);
         } else {
-            self.expression(0)?
-        };
-        Ok(Node { what: What::Predicate(Box::new(body)), at })
-    }
-
-    /// Values up to a closing bracket.
-    fn list(&mut self, close: &str) -> Result<Vec<Node>, ExpressionError> {
-        let mut values = Vec::new();
-        while !self.accept_bracket(close) {
-            if !values.is_empty() {
-                self.expect(",")?;
-                if self.accept_bracket(close) {
-                    break;
-                }
-            }
-            values.push(self.expression(0)?);
+            let jump = self.emit(Instruction::Branch(0));
+            self.wait(Wait::One { condition, jump }, 0, at);
         }
-        Ok(values)
-    }
-
-    /// Names and values up to `}`.
-    fn map(&mut self) -> Result<Vec<(Node, Node)>, ExpressionError> {
-        let mut pairs = Vec::new();
-        while !self.accept_bracket("}") {
-            if !pairs.is_empty() {
-                self.expect(",")?;
-                if self.accept_bracket("}") {
-                    break;
-                }
-            }
-            let token = self.peek().clone();
-            let key = match token.kind {
-                Kind::Identifier | Kind::Text | Kind::Int(_) | Kind::Float(_) => {
-                    self.at += 1;
-                    Node { what: What::Constant(Value::Text(token.text)), at: token.at }
-                }
-                _ => {
-                    self.expect_bracket("(")?;
-                    let key = self.expression(0)?;
-                    self.expect_bracket(")")?;
-                    key
-                }
-            };
-            self.expect(":")?;
-            pairs.push((key, self.expression(0)?));
-        }
-        Ok(pairs)
-    }
-
-    /// Members and slices behind a value.
-    fn postfix(&mut self, mut node: Node) -> Result<Node, ExpressionError> {
-        loop {
-            let at = self.peek().at;
-            let is_optional = self.peek().is_operator("?.");
-            if is_optional || self.peek().is_operator(".") {
-                self.at += 1;
-                if is_optional && self.accept_bracket("[") {
-                    let key = self.expression(0)?;
-                    self.expect_bracket("]")?;
-                    node = Node { what: What::Member(Box::new(node), Box::new(key), true), at };
-                    continue;
-                }
-                let name = self.take();
-                if name.kind != Kind::Identifier {
-                    self.at -= 1;
-                    return Err(self.unexpected());
-                }
-                let key = Node { what: What::Constant(Value::Text(name.text)), at: name.at };
-                node = Node { what: What::Member(Box::new(node), Box::new(key), is_optional), at };
-            } else if self.accept_bracket("[") {
-                node = self.index(node, at)?;
-            } else {
-                return Ok(node);
-            }
-        }
-    }
-
-    /// `[key]` or `[from:to]`.
-    fn index(&mut self, node: Node, at: usize) -> Result<Node, ExpressionError> {
-        let from = if self.peek().is_operator(":") { None } else { Some(Box::new(self.expression(0)?)) };
-        if !self.accept(":") {
-            self.expect_bracket("]")?;
-            let Some(key) = from else { return Err(self.unexpected()) };
-            return Ok(Node { what: What::Member(Box::new(node), key, false), at });
-        }
-        let to = if self.peek().is_bracket("]") { None } else { Some(Box::new(self.expression(0)?)) };
-        self.expect_bracket("]")?;
-        Ok(Node { what: What::Slice(Box::new(node), from, to), at })
+        Step::Begin(0)
     }
 }
