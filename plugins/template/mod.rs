@@ -2,7 +2,7 @@
 //!
 //! Records are written in the form of zone files (RFC 1035 §5.1), unknown types as in RFC 3597 §5.
 
-mod gotemplate;
+pub(crate) mod gotemplate;
 mod handler;
 mod metrics;
 mod record;

@@ -1,18 +1,40 @@
-//! Fills a template.
+//! Fills a template, on a stack of values.
 
 use super::data::{Data, Root};
 use super::functions;
-use super::parser::{Node, Operand, Pipeline, Term};
+use super::program::{Call, Instruction, Range};
 
 /// Most octets that a template may grow to: more than any record's text has.
 const MAX_TEXT: usize = 256 * 1024;
-/// Most steps of one filling.
-const MAX_STEPS: u32 = 100_000;
+/// Most octets of all values that one filling makes.
+const MAX_VALUES: usize = 16 << 20;
+/// Most steps of one filling beyond one for each instruction.
+const MAX_STEPS: usize = 300_000;
+/// Most elements of a `range` over a number: more take too many steps anyway.
+const MAX_COUNT: i64 = 300_000;
 
 /// Fills a template.
-pub(super) fn run(nodes: &[Node], root: &dyn Root) -> Result<String, String> {
-    let mut run = Run { root, out: String::new(), variables: vec![(String::new(), Data::Root)], steps: 0 };
-    run.nodes(nodes, &Data::Root)?;
+pub(super) fn run(code: &[Instruction], root: &dyn Root) -> Result<String, String> {
+    let mut run = Run {
+        root,
+        out: String::new(),
+        variables: Vec::new(),
+        scopes: Vec::new(),
+        dots: vec![Data::Root],
+        stack: Vec::new(),
+        loops: Vec::new(),
+        at: 0,
+        values: 0,
+    };
+    let mut steps = 0;
+    while let Some(instruction) = code.get(run.at) {
+        run.at += 1;
+        steps += 1;
+        if steps > MAX_STEPS + code.len() || run.out.len() > MAX_TEXT || run.values > MAX_VALUES {
+            return Err("template takes too long".to_owned());
+        }
+        run.step(instruction)?;
+    }
     Ok(run.out)
 }
 
@@ -21,195 +43,210 @@ struct Run<'a> {
     root: &'a dyn Root,
     out: String,
     variables: Vec<(String, Data)>,
-    steps: u32,
+    /// Numbers of variables outside of open scopes.
+    scopes: Vec<usize>,
+    dots: Vec<Data>,
+    stack: Vec<Data>,
+    loops: Vec<Loop>,
+    at: usize,
+    /// Octets of values made until now.
+    values: usize,
 }
 
-/// How nodes ended.
-#[derive(PartialEq)]
-enum Flow {
-    /// At their end.
-    Done,
-    /// At `break`.
-    Break,
-    /// At `continue`.
-    Continue,
+/// A `range` that runs.
+struct Loop {
+    rest: std::vec::IntoIter<(Data, Data)>,
+    names: Vec<String>,
+    declares: bool,
+    body: usize,
+    /// Numbers of variables, scopes and dots outside of it.
+    outside: [usize; 3],
 }
 
 impl Run<'_> {
-    /// Fills nodes; variables that they declare end with them.
-    fn nodes(&mut self, nodes: &[Node], dot: &Data) -> Result<Flow, String> {
-        let known = self.variables.len();
-        let mut flow = Flow::Done;
-        for node in nodes {
-            self.steps += 1;
-            if self.steps > MAX_STEPS || self.out.len() > MAX_TEXT {
-                return Err("template takes too long".to_owned());
-            }
-            flow = self.node(node, dot)?;
-            if flow != Flow::Done {
-                break;
-            }
-        }
-        self.variables.truncate(known);
-        Ok(flow)
+    /// Takes the topmost value.
+    fn pop(&mut self) -> Data {
+        self.stack.pop().unwrap_or(Data::Missing)
     }
 
-    /// Fills one node.
-    fn node(&mut self, node: &Node, dot: &Data) -> Result<Flow, String> {
-        match node {
-            Node::Text(text) => self.out.push_str(text),
-            Node::Action(pipeline) => {
-                let value = self.pipeline(pipeline, dot)?;
-                if pipeline.variables.is_empty() {
-                    self.out.push_str(&value.to_string());
+    /// Pushes a value.
+    fn push(&mut self, value: Data) {
+        self.values += size(&value);
+        self.stack.push(value);
+    }
+
+    /// Runs one instruction.
+    fn step(&mut self, instruction: &Instruction) -> Result<(), String> {
+        match instruction {
+            Instruction::Text(text) => self.out.push_str(text),
+            Instruction::Print => {
+                let value = self.pop();
+                self.out.push_str(&value.to_string());
+            }
+            Instruction::Drop => drop(self.stack.pop()),
+            Instruction::Constant(value) => self.push(value.clone()),
+            Instruction::Dot => {
+                let dot = self.dots.last().cloned().unwrap_or(Data::Root);
+                self.push(dot);
+            }
+            Instruction::Variable(name) if name.is_empty() => self.push(Data::Root),
+            Instruction::Variable(name) => {
+                let known = self.variables.iter().rev().find(|(known, _)| known == name);
+                let value =
+                    known.map(|(_, value)| value.clone()).ok_or_else(|| format!("undefined variable: ${name}"))?;
+                self.push(value);
+            }
+            Instruction::Fields(names) => {
+                let value = self.pop();
+                let field = self.fields(value, names)?;
+                self.push(field);
+            }
+            Instruction::Set { names, declares } => {
+                let value = self.stack.last().cloned().unwrap_or(Data::Missing);
+                for name in names {
+                    self.set(name, value.clone(), *declares)?;
                 }
             }
-            Node::If(condition, body, other) => {
-                let known = self.variables.len();
-                let branch = if self.pipeline(condition, dot)?.is_true() { body } else { other };
-                let flow = self.nodes(branch, dot);
-                self.variables.truncate(known);
-                return flow;
+            Instruction::Call(call) => {
+                let arguments = self.arguments(call);
+                let name = &call.name;
+                let value =
+                    functions::call(name, &arguments).map_err(|error| format!("error calling {name}: {error}"))?;
+                self.push(value);
             }
-            Node::With(value, body, other) => {
-                let known = self.variables.len();
-                let value = self.pipeline(value, dot)?;
-                let flow = if value.is_true() { self.nodes(body, &value) } else { self.nodes(other, dot) };
-                self.variables.truncate(known);
-                return flow;
-            }
-            Node::Range(values, body, other) => return self.range(values, (body, other), dot),
-            Node::Break => return Ok(Flow::Break),
-            Node::Continue => return Ok(Flow::Continue),
+            Instruction::Method(call) => self.method(call)?,
+            Instruction::Fail(text) => return Err(text.clone()),
+            _ => return self.control(instruction),
         }
-        Ok(Flow::Done)
+        Ok(())
     }
 
-    /// Fills the body for each value.
-    fn range(&mut self, pipeline: &Pipeline, (body, other): (&[Node], &[Node]), dot: &Data) -> Result<Flow, String> {
-        let known = self.variables.len();
-        let value = self.commands(pipeline, dot)?;
-        let pairs: Vec<(Data, Data)> = match value {
+    /// Runs an instruction that may jump.
+    fn control(&mut self, instruction: &Instruction) -> Result<(), String> {
+        match instruction {
+            Instruction::Decide { is_and, below, target } => {
+                if self.stack.last().is_some_and(|value| value.is_true() != *is_and) {
+                    let value = self.pop();
+                    self.stack.truncate(self.stack.len().saturating_sub(*below));
+                    self.stack.push(value);
+                    self.at = *target;
+                }
+            }
+            Instruction::Enter => self.scopes.push(self.variables.len()),
+            Instruction::Leave => {
+                let known = self.scopes.pop().unwrap_or(0);
+                self.variables.truncate(known);
+            }
+            Instruction::If(target) => self.at = if self.pop().is_true() { self.at } else { *target },
+            Instruction::With(target) => match self.pop() {
+                value if value.is_true() => self.dots.push(value),
+                _ => self.at = *target,
+            },
+            Instruction::EndWith => drop(self.dots.pop()),
+            Instruction::Jump(target) => self.at = *target,
+            Instruction::Range(range) => self.range(range)?,
+            Instruction::Next(end) => self.next(*end)?,
+            Instruction::Break(end) => {
+                if let Some(frame) = self.loops.pop() {
+                    self.unwind(frame.outside);
+                }
+                self.at = *end;
+            }
+            Instruction::Continue(next) => self.at = *next,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Goes back to the scopes outside of a loop.
+    fn unwind(&mut self, [variables, scopes, dots]: [usize; 3]) {
+        self.variables.truncate(variables);
+        self.scopes.truncate(scopes);
+        self.dots.truncate(dots);
+    }
+
+    /// Begins a `range`.
+    fn range(&mut self, range: &Range) -> Result<(), String> {
+        let pairs: Vec<(Data, Data)> = match self.pop() {
+            Data::Int(count) if range.names.len() > 1 => {
+                return Err(format!("can't use {count} to iterate over more than one variable"));
+            }
             Data::List(values) => (0..).map(Data::Int).zip(values).collect(),
             Data::Map(values) => values.into_iter().map(|(key, value)| (Data::Text(key), value)).collect(),
-            Data::Int(count) => (0..count.min(i64::from(MAX_STEPS))).map(|at| (Data::Int(at), Data::Int(at))).collect(),
+            Data::Int(count) => (0..count.min(MAX_COUNT)).map(|at| (Data::Int(at), Data::Int(at))).collect(),
             Data::Nil | Data::Missing => Vec::new(),
             other => return Err(format!("range can't iterate over {other}")),
         };
         if pairs.is_empty() {
-            return self.nodes(other, dot);
+            self.at = range.none;
+            return Ok(());
         }
-        for (key, value) in pairs {
-            match pipeline.variables.as_slice() {
-                [only] => self.set(only, value.clone(), pipeline.declares),
-                [index, element] => {
-                    self.set(index, key, pipeline.declares);
-                    self.set(element, value.clone(), pipeline.declares);
-                }
-                _ => {}
+        let outside = [self.variables.len(), self.scopes.len(), self.dots.len()];
+        let (names, declares) = (range.names.clone(), range.declares);
+        self.loops.push(Loop { rest: pairs.into_iter(), names, declares, body: self.at, outside });
+        self.next(0)
+    }
+
+    /// Goes on with the next element; jumps to `end` if there is none.
+    fn next(&mut self, end: usize) -> Result<(), String> {
+        let Some(mut frame) = self.loops.pop() else { return Err("no range runs".to_owned()) };
+        self.unwind(frame.outside);
+        let Some((key, value)) = frame.rest.next() else {
+            self.at = end;
+            return Ok(());
+        };
+        match frame.names.as_slice() {
+            [only] => self.set(only, value.clone(), frame.declares)?,
+            [index, element] => {
+                self.set(index, key, frame.declares)?;
+                self.set(element, value.clone(), frame.declares)?;
             }
-            let flow = self.nodes(body, &value)?;
-            self.variables.truncate(known);
-            if flow == Flow::Break {
-                break;
-            }
+            _ => {}
         }
-        Ok(Flow::Done)
+        self.dots.push(value);
+        self.at = frame.body;
+        self.loops.push(frame);
+        Ok(())
     }
 
     /// Gives a variable its value.
-    fn set(&mut self, name: &str, value: Data, declares: bool) {
+    fn set(&mut self, name: &str, value: Data, declares: bool) -> Result<(), String> {
+        self.values += size(&value);
+        if declares {
+            self.variables.push((name.to_owned(), value));
+            return Ok(());
+        }
         let known = self.variables.iter_mut().rev().find(|(known, _)| known == name);
-        match known {
-            Some((_, old)) if !declares => *old = value,
-            _ => self.variables.push((name.to_owned(), value)),
-        }
+        let (_, old) = known.ok_or_else(|| format!("undefined variable: ${name}"))?;
+        *old = value;
+        Ok(())
     }
 
-    /// The value of a pipeline; variables take it.
-    fn pipeline(&mut self, pipeline: &Pipeline, dot: &Data) -> Result<Data, String> {
-        let value = self.commands(pipeline, dot)?;
-        for variable in &pipeline.variables {
-            self.set(variable, value.clone(), pipeline.declares);
+    /// Takes the arguments of a call in their order.
+    fn arguments(&mut self, call: &Call) -> Vec<Data> {
+        let mut arguments = self.stack.split_off(self.stack.len().saturating_sub(call.count));
+        if call.is_piped && !arguments.is_empty() {
+            arguments.rotate_left(1);
         }
-        Ok(value)
+        arguments
     }
 
-    /// The value of the last command.
-    fn commands(&mut self, pipeline: &Pipeline, dot: &Data) -> Result<Data, String> {
-        let mut value = None;
-        for command in &pipeline.commands {
-            value = Some(self.command(command, value, dot)?);
+    /// Calls a method of the root. Its owner stands on the stack above a piped argument, below all others.
+    fn method(&mut self, call: &Call) -> Result<(), String> {
+        let given = call.count - usize::from(call.is_piped && call.count > 0);
+        let mut arguments = self.stack.split_off(self.stack.len().saturating_sub(given));
+        let owner = self.pop();
+        if call.is_piped {
+            arguments.push(self.pop());
         }
-        Ok(value.unwrap_or(Data::Missing))
-    }
-
-    /// The value of a command; `last` is the value of the one before.
-    fn command(&mut self, command: &[Operand], last: Option<Data>, dot: &Data) -> Result<Data, String> {
-        let Some((first, rest)) = command.split_first() else { return Err("missing command".to_owned()) };
-        if let Term::Function(name) = &first.term {
-            let value = self.function(name, rest, last, dot)?;
-            return self.fields(value, &first.fields);
-        }
-        let mut arguments = Vec::new();
-        for operand in rest {
-            arguments.push(self.operand(operand, dot)?);
-        }
-        arguments.extend(last);
-        if arguments.is_empty() {
-            return self.operand(first, dot);
-        }
-        self.method(first, &arguments, dot)
-    }
-
-    /// A function with its arguments; `and` and `or` stop at the first that decides.
-    fn function(&mut self, name: &str, rest: &[Operand], last: Option<Data>, dot: &Data) -> Result<Data, String> {
-        let mut arguments = Vec::new();
-        for operand in rest {
-            let value = self.operand(operand, dot)?;
-            let decides = (name == "and" && !value.is_true()) || (name == "or" && value.is_true());
-            arguments.push(value.clone());
-            if decides {
-                return Ok(value);
-            }
-        }
-        arguments.extend(last);
-        functions::call(name, &arguments).map_err(|error| format!("error calling {name}: {error}"))
-    }
-
-    /// A method of the root with one argument.
-    fn method(&mut self, operand: &Operand, arguments: &[Data], dot: &Data) -> Result<Data, String> {
-        let shown = operand.fields.join(".");
-        let owner = Operand {
-            term: match &operand.term {
-                Term::Dot => Term::Dot,
-                Term::Variable(name) => Term::Variable(name.clone()),
-                _ => return Err(format!("can't give argument to non-function {shown}")),
-            },
-            fields: operand.fields.split_last().map(|(_, before)| before.to_vec()).unwrap_or_default(),
+        let name = &call.name;
+        let value = match (owner, arguments.as_slice()) {
+            (Data::Root, [Data::Text(argument)]) => self.root.method(name, argument),
+            _ => None,
         };
-        match (self.operand(&owner, dot)?, operand.fields.last(), arguments) {
-            (Data::Root, Some(name), [Data::Text(argument)]) => {
-                let value = self.root.method(name, argument);
-                value.map(Data::Text).ok_or_else(|| format!("{name} has arguments but cannot be invoked as function"))
-            }
-            _ => Err(format!("{shown} has arguments but cannot be invoked as function")),
-        }
-    }
-
-    /// The value of an operand.
-    fn operand(&mut self, operand: &Operand, dot: &Data) -> Result<Data, String> {
-        let value = match &operand.term {
-            Term::Constant(value) => value.clone(),
-            Term::Dot => dot.clone(),
-            Term::Variable(name) => {
-                let known = self.variables.iter().rev().find(|(known, _)| known == name);
-                known.map_or(Data::Missing, |(_, value)| value.clone())
-            }
-            Term::Function(name) => self.function(name, &[], None, dot)?,
-            Term::Pipeline(pipeline) => self.pipeline(pipeline, dot)?,
-        };
-        self.fields(value, &operand.fields)
+        let value = value.ok_or_else(|| format!("{name} has arguments but cannot be invoked as function"))?;
+        self.push(Data::Text(value));
+        Ok(())
     }
 
     /// Fields of a value, one of the other.
@@ -220,10 +257,21 @@ impl Run<'_> {
                 Data::Root => self.root.field(name).ok_or_else(|| refused("*template.templateData"))?,
                 Data::Map(mut map) => map.remove(name).unwrap_or(Data::Missing),
                 Data::Struct(mut map) => map.remove(name.as_str()).ok_or_else(|| refused("struct"))?,
-                Data::Missing | Data::Nil => return Err(format!("nil data; no entry for key {name:?}")),
+                Data::Missing => Data::Missing,
+                Data::Nil => return Err(format!("nil data; no entry for key {name:?}")),
                 other => return Err(refused(other.type_name())),
             };
         }
         Ok(value)
+    }
+}
+
+/// About how many octets a value has; values hold each other a few levels deep.
+fn size(value: &Data) -> usize {
+    match value {
+        Data::Text(text) => 32 + text.len(),
+        Data::List(values) => 32 + values.iter().map(size).sum::<usize>(),
+        Data::Map(values) => 32 + values.values().map(size).sum::<usize>(),
+        _ => 32,
     }
 }

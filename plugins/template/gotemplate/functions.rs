@@ -98,7 +98,15 @@ fn slice(value: &Data, bounds: &[Data]) -> Result<Data, String> {
         }
         Some(other) => Err(format!("cannot index slice/array with type {}", other.type_name())),
     };
-    let (from, to) = (bound(0, 0)?, bound(1, length)?);
+    match (bounds.len(), value) {
+        (4.., _) => return Err(format!("too many slice indexes: {}", bounds.len())),
+        (3, Data::Text(_)) => return Err("cannot 3-index slice a string".to_owned()),
+        _ => {}
+    }
+    let (from, to, capacity) = (bound(0, 0)?, bound(1, length)?, bound(2, length)?);
+    if to > capacity {
+        return Err(format!("invalid slice index: {to} > {capacity}"));
+    }
     let invalid = || format!("invalid slice index: {from} > {to}");
     match value {
         Data::Text(text) => text.get(from..to).map(|part| Data::Text(part.to_owned())).ok_or_else(invalid),

@@ -134,11 +134,7 @@ fn token(rest: &str, letter: char) -> Result<(Token, &str), String> {
             let (text, after) = tail.split_once('`').ok_or("unterminated raw quoted string")?;
             Ok((Token::Text(text.to_owned()), after))
         }
-        '\'' => {
-            let (text, after) = tail.split_once('\'').ok_or("unterminated character constant")?;
-            let letter = text.chars().next().ok_or("malformed character constant")?;
-            Ok((Token::Int(i64::from(u32::from(letter))), after))
-        }
+        '\'' => character(tail),
         '.' if !next_is_digit => {
             let name = name_of(tail);
             let after = tail.get(name.len()..).unwrap_or_default();
@@ -161,37 +157,81 @@ fn token(rest: &str, letter: char) -> Result<(Token, &str), String> {
 
 /// Reads text in quotation marks, behind the first.
 fn quoted(tail: &str) -> Result<(Token, &str), String> {
-    let mut text = String::new();
-    let mut letters = tail.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => return Ok((Token::Text(text), tail.get(at + 1..).unwrap_or_default())),
-            '\n' => break,
-            '\\' => {
-                let (_, escape) = letters.next().ok_or("unterminated quoted string")?;
-                let mut code = |length: usize| {
-                    let digits: String = letters.by_ref().take(length).map(|(_, digit)| digit).collect();
-                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or("malformed string")
-                };
-                text.push(match escape {
-                    'n' => '\n',
-                    't' => '\t',
-                    'r' => '\r',
-                    'a' => '\u{7}',
-                    'b' => '\u{8}',
-                    'f' => '\u{c}',
-                    'v' => '\u{b}',
-                    'x' => code(2)?,
-                    'u' => code(4)?,
-                    'U' => code(8)?,
-                    '\\' | '"' | '\'' => escape,
-                    _ => return Err("malformed string".to_owned()),
-                });
-            }
-            _ => text.push(letter),
+    let mut text = Vec::new();
+    let mut letters = tail.chars();
+    loop {
+        match letters.next() {
+            Some('"') => return Ok((Token::Text(String::from_utf8_lossy(&text).into_owned()), letters.as_str())),
+            Some('\\') => escape(&mut letters, '"', &mut text)?,
+            None | Some('\n') => return Err("unterminated quoted string".to_owned()),
+            Some(letter) => text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    Err("unterminated quoted string".to_owned())
+}
+
+/// Reads a character in single quotation marks, behind the first.
+fn character(tail: &str) -> Result<(Token, &str), String> {
+    let mut letters = tail.chars();
+    let unterminated = || "unterminated character constant".to_owned();
+    let code = match letters.next() {
+        Some('\'') => return Err("invalid syntax".to_owned()),
+        Some('\\') => {
+            let mut octets = Vec::new();
+            let start = letters.as_str();
+            escape(&mut letters, '\'', &mut octets)?;
+            let is_octet = start.starts_with(['x', '0', '1', '2', '3']) && octets.len() == 1;
+            let text = String::from_utf8_lossy(&octets);
+            let letter = text.chars().next().map_or(0, u32::from);
+            if is_octet { octets.first().copied().map_or(0, u32::from) } else { letter }
+        }
+        None | Some('\n') => return Err(unterminated()),
+        Some(letter) => u32::from(letter),
+    };
+    match letters.next() {
+        Some('\'') => Ok((Token::Int(i64::from(code)), letters.as_str())),
+        _ if letters.as_str().contains('\'') => Err("malformed character constant".to_owned()),
+        _ => Err(unterminated()),
+    }
+}
+
+/// Reads an escape behind its backslash; gives its octets.
+fn escape(letters: &mut std::str::Chars<'_>, mark: char, octets: &mut Vec<u8>) -> Result<(), String> {
+    let malformed = || "malformed string".to_owned();
+    let letter = letters.next().ok_or("unterminated quoted string")?;
+    let (base, length) = match letter {
+        'x' => (16, 2),
+        'u' => (16, 4),
+        'U' => (16, 8),
+        '0'..='7' => (8, 2),
+        _ => {
+            let octet = match letter {
+                'n' => b'\n',
+                't' => b'\t',
+                'r' => b'\r',
+                'a' => 7,
+                'b' => 8,
+                'f' => 12,
+                'v' => 11,
+                '\\' => b'\\',
+                _ if letter == mark => u8::try_from(mark).map_err(|_| malformed())?,
+                _ => return Err(malformed()),
+            };
+            octets.push(octet);
+            return Ok(());
+        }
+    };
+    let mut code = if base == 8 { letter.to_digit(8).unwrap_or(0) } else { 0 };
+    for _ in 0..length {
+        let digit = letters.next().and_then(|digit| digit.to_digit(base)).ok_or_else(malformed)?;
+        code = code.checked_mul(base).and_then(|code| code.checked_add(digit)).ok_or_else(malformed)?;
+    }
+    if matches!(letter, 'u' | 'U') {
+        let letter = char::from_u32(code).ok_or_else(malformed)?;
+        octets.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        octets.push(u8::try_from(code).map_err(|_| malformed())?);
+    }
+    Ok(())
 }
 
 /// Reads a number with an optional sign.

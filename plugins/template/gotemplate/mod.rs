@@ -7,20 +7,30 @@ mod data;
 mod execute;
 mod functions;
 mod lexer;
+mod number;
 mod parser;
+mod pipeline;
 mod printf;
+mod program;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdicts;
 
-pub(super) use data::{Data, Root};
+pub(crate) use data::{Data, Root};
+
+/// A number with a fraction as Go's `fmt` prints it.
+pub(crate) fn float_text(number: f64) -> String {
+    number::float('v', number, &printf::Flags::default())
+}
 
 /// A template that has been read.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(crate) struct Template {
     name: &'static str,
     /// The text it was read from.
-    pub(super) source: String,
-    nodes: Vec<parser::Node>,
+    pub(crate) source: String,
+    code: Vec<program::Instruction>,
 }
 
 impl Template {
@@ -28,18 +38,17 @@ impl Template {
     ///
     /// # Errors
     /// In the words of `text/template`.
-    pub(super) fn parse(name: &'static str, source: &str) -> Result<Self, String> {
-        let nodes =
-            parser::parse(source).map_err(|error| format!("template: {name}:{}: {}", error.line, error.text))?;
-        Ok(Self { name, source: source.to_owned(), nodes })
+    pub(crate) fn parse(name: &'static str, source: &str) -> Result<Self, String> {
+        let code = parser::parse(source).map_err(|error| format!("template: {name}:{}: {}", error.line, error.text))?;
+        Ok(Self { name, source: source.to_owned(), code })
     }
 
     /// Fills it with the data of `root`.
     ///
     /// # Errors
     /// When a field does not exist, a function refuses its arguments, or the text becomes too long.
-    pub(super) fn execute(&self, root: &dyn Root) -> Result<String, String> {
-        execute::run(&self.nodes, root)
+    pub(crate) fn execute(&self, root: &dyn Root) -> Result<String, String> {
+        execute::run(&self.code, root)
             .map_err(|error| format!("template: {}: executing {:?}: {error}", self.name, self.name))
     }
 }

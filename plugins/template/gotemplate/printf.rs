@@ -1,142 +1,311 @@
-//! Go's `fmt.Sprintf`, as far as templates need it.
+//! Go's `fmt.Sprintf`: flags, width, precision, argument indexes, and what it writes where they are wrong.
 
 use super::data::Data;
+use super::number;
 use corefile::args::go_quote;
 
-/// Widest field; Go's own limit is a million.
-const MAX_WIDTH: usize = 1000;
+/// Largest number for which another digit is read, as in Go.
+const MAX_NUMBER: usize = 1_000_000;
+/// Octets after which nothing more is formatted, and widest field: no template may grow to so many.
+const MAX_TEXT: usize = 1 << 20;
 
 /// What stands between `%` and the verb.
-#[derive(Default)]
-struct Flags {
-    minus: bool,
-    plus: bool,
-    zero: bool,
-    sharp: bool,
-    blank: bool,
-    width: usize,
-    precision: Option<usize>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    pub(super) minus: bool,
+    pub(super) plus: bool,
+    pub(super) zero: bool,
+    pub(super) sharp: bool,
+    pub(super) blank: bool,
+    /// `%#v`: values as Go writes them in a program.
+    pub(super) go_syntax: bool,
+    pub(super) width: Option<usize>,
+    pub(super) precision: Option<usize>,
 }
 
 /// Formats values.
 pub(super) fn printf(format: &str, values: &[Data]) -> String {
-    let mut out = String::new();
-    let mut values = values.iter();
-    let mut letters = format.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            out.push(letter);
-            continue;
+    let mut printer = Printer { rest: format, values, next: 0, is_reordered: false, is_good: true, out: String::new() };
+    while let Some((before, rest)) = printer.rest.split_once('%') {
+        if printer.out.len() > MAX_TEXT {
+            return printer.out;
         }
-        let flags = flags(&mut letters);
-        match letters.next() {
-            None => out.push_str("%!(NOVERB)"),
-            Some('%') => out.push('%'),
-            Some(verb) => match values.next() {
-                None => out.push_str(&format!("%!{verb}(MISSING)")),
-                Some(value) => out.push_str(&padded(&field(verb, value, &flags), &flags)),
-            },
-        }
+        printer.out.push_str(before);
+        printer.rest = rest;
+        printer.verb();
     }
-    let extra: Vec<_> = values.map(|value| format!("{}={value}", value.type_name())).collect();
-    if !extra.is_empty() {
-        out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
+    let Printer { rest, next, is_reordered, mut out, .. } = printer;
+    out.push_str(rest);
+    let extra = values.get(next..).unwrap_or_default();
+    if !is_reordered && !extra.is_empty() {
+        let shown: Vec<_> = extra.iter().map(typed).collect();
+        out.push_str(&format!("%!(EXTRA {})", shown.join(", ")));
     }
     out
 }
 
-/// Reads flags, width and precision.
-fn flags(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Flags {
-    let mut flags = Flags::default();
-    while let Some(letter) = letters.next_if(|letter| matches!(letter, '-' | '+' | '0' | '#' | ' ')) {
-        match letter {
-            '-' => flags.minus = true,
-            '+' => flags.plus = true,
-            '0' => flags.zero = true,
-            '#' => flags.sharp = true,
-            _ => flags.blank = true,
+/// A value behind its type.
+fn typed(value: &Data) -> String {
+    match value {
+        Data::Nil | Data::Missing => "<nil>".to_owned(),
+        _ => format!("{}={}", value.type_name(), shown('v', value, &Flags::default())),
+    }
+}
+
+/// A cursor over a format.
+struct Printer<'a> {
+    rest: &'a str,
+    values: &'a [Data],
+    /// The next argument.
+    next: usize,
+    /// Whether an index was given anywhere.
+    is_reordered: bool,
+    /// Whether the indexes of the current verb exist.
+    is_good: bool,
+    out: String,
+}
+
+impl Printer<'_> {
+    /// Takes a sign, if it is next.
+    fn accept(&mut self, sign: char) -> bool {
+        let rest = self.rest.strip_prefix(sign);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// One verb with all that stands before it.
+    fn verb(&mut self) {
+        self.is_good = true;
+        let mut flags = Flags::default();
+        while let Some(letter) = self.rest.chars().next().filter(|letter| "-+0# ".contains(*letter)) {
+            match letter {
+                '-' => flags.minus = true,
+                '+' => flags.plus = true,
+                '0' => flags.zero = true,
+                '#' => flags.sharp = true,
+                _ => flags.blank = true,
+            }
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        let mut has_index = self.index();
+        if self.accept('*') {
+            self.width(&mut flags);
+            has_index = false;
+        } else {
+            flags.width = self.number().map(|width| width.min(MAX_TEXT));
+            self.is_good &= !(has_index && flags.width.is_some());
+        }
+        if self.accept('.') {
+            self.is_good &= !has_index;
+            has_index = self.index();
+            if self.accept('*') {
+                self.precision(&mut flags);
+                has_index = false;
+            } else {
+                flags.precision = Some(self.number().unwrap_or(0).min(MAX_TEXT));
+            }
+        }
+        if !has_index {
+            self.index();
+        }
+        let Some(verb) = self.rest.chars().next() else { return self.out.push_str("%!(NOVERB)") };
+        self.rest = self.rest.get(verb.len_utf8()..).unwrap_or_default();
+        if verb == 'v' {
+            flags = Flags { go_syntax: flags.sharp, sharp: false, plus: false, ..flags };
+        }
+        let text = match self.values.get(self.next) {
+            _ if verb == '%' => return self.out.push('%'),
+            _ if !self.is_good => format!("%!{verb}(BADINDEX)"),
+            None => format!("%!{verb}(MISSING)"),
+            Some(value) => {
+                self.next += 1;
+                shown(verb, value, &flags)
+            }
+        };
+        self.out.push_str(&text);
+    }
+
+    /// `[n]`; whether it stands here and is well written.
+    fn index(&mut self) -> bool {
+        let Some(tail) = self.rest.strip_prefix('[') else { return false };
+        self.is_reordered = true;
+        let Some((digits, rest)) = tail.split_once(']') else {
+            self.is_good = false;
+            self.rest = tail;
+            return false;
+        };
+        self.rest = rest;
+        let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let number = digits.parse::<usize>().ok().filter(|number| is_number && *number / 10 <= MAX_NUMBER);
+        match number.and_then(|number| number.checked_sub(1)).filter(|index| *index < self.values.len()) {
+            Some(index) => self.next = index,
+            None => self.is_good = false,
+        }
+        number.is_some()
+    }
+
+    /// A number; one that is too large takes the rest of the format with it.
+    fn number(&mut self) -> Option<usize> {
+        let end = self.rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at_checked(end)?;
+        if digits.is_empty() {
+            return None;
+        }
+        let number = digits.parse::<usize>().ok().filter(|number| *number / 10 <= MAX_NUMBER);
+        self.rest = if number.is_some() { rest } else { "" };
+        number
+    }
+
+    /// The next argument as a number.
+    fn argument(&mut self) -> Option<i64> {
+        let value = self.values.get(self.next)?;
+        self.next += 1;
+        match value {
+            Data::Int(number) if number.unsigned_abs() <= 1_000_000 => Some(*number),
+            _ => None,
         }
     }
-    flags.width = number(letters);
-    if letters.next_if_eq(&'.').is_some() {
-        flags.precision = Some(number(letters));
+
+    /// A width from the arguments.
+    fn width(&mut self, flags: &mut Flags) {
+        match self.argument() {
+            None => self.out.push_str("%!(BADWIDTH)"),
+            Some(number) => {
+                flags.minus |= number < 0;
+                flags.zero &= number >= 0;
+                flags.width = usize::try_from(number.unsigned_abs()).ok();
+            }
+        }
     }
-    flags
+
+    /// A precision from the arguments.
+    fn precision(&mut self, flags: &mut Flags) {
+        match self.argument() {
+            None => self.out.push_str("%!(BADPREC)"),
+            Some(number) => {
+                flags.precision = usize::try_from(number).ok();
+                if flags.precision.is_none() {
+                    self.out.push_str("%!(BADPREC)");
+                }
+            }
+        }
+    }
 }
 
-/// Reads a number, at most [`MAX_WIDTH`]; 0 where none stands.
-fn number(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> usize {
-    let mut number = 0_usize;
-    while let Some(digit) = letters.next_if(char::is_ascii_digit) {
-        let digit = digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok()).unwrap_or(0);
-        number = (number * 10 + digit).min(MAX_WIDTH);
-    }
-    number
-}
-
-/// A value in the form that the verb asks for.
-fn field(verb: char, value: &Data, flags: &Flags) -> String {
-    let cut = |text: &str| match flags.precision {
-        Some(most) => text.chars().take(most).collect(),
-        None => text.to_owned(),
-    };
+/// A value in the form that a verb asks for.
+fn shown(verb: char, value: &Data, flags: &Flags) -> String {
+    let is_go_syntax = flags.go_syntax;
     match (verb, value) {
-        ('v' | 's', Data::Text(text)) => cut(text),
-        ('q', Data::Text(text)) => go_quote(&cut(text)),
-        ('x', Data::Text(text)) => text.bytes().map(|octet| format!("{octet:02x}")).collect(),
-        ('X', Data::Text(text)) => text.bytes().map(|octet| format!("{octet:02X}")).collect(),
-        ('d' | 'v', Data::Int(number)) => signed(*number, format!("{}", number.unsigned_abs()), flags),
-        ('x', Data::Int(number)) => {
-            signed(*number, prefixed("0x", format!("{:x}", number.unsigned_abs()), flags), flags)
+        ('T', _) => padded(cut(value.type_name(), flags), flags),
+        ('v', Data::Nil | Data::Missing) => padded("<nil>".to_owned(), flags),
+        ('v' | 't', Data::Bool(value)) => padded(value.to_string(), flags),
+        ('v', Data::Text(text)) if is_go_syntax => quoted(text, flags),
+        ('v' | 's', Data::Text(text)) => padded(cut(text, flags), flags),
+        ('q', Data::Text(text)) => quoted(text, flags),
+        ('x' | 'X', Data::Text(text)) => hexadecimal(text, verb, flags),
+        ('v' | 'd' | 'b' | 'o' | 'O' | 'x' | 'X' | 'c' | 'q' | 'U', Data::Int(number)) => {
+            number::integer(verb, *number, flags)
         }
-        ('X', Data::Int(number)) => {
-            signed(*number, prefixed("0X", format!("{:X}", number.unsigned_abs()), flags), flags)
+        ('v' | 'g' | 'G' | 'e' | 'E' | 'f' | 'F' | 'b' | 'x' | 'X', Data::Float(number)) => {
+            number::float(verb, *number, flags)
         }
-        ('o', Data::Int(number)) => {
-            signed(*number, prefixed("0", format!("{:o}", number.unsigned_abs()), flags), flags)
+        ('p', _) => wrong(verb, value, flags),
+        (_, Data::List(values)) => {
+            let parts = bounded(values.iter().map(|value| shown(verb, value, flags)));
+            match is_go_syntax {
+                true => format!("{}{{{}}}", value.type_name(), parts.join(", ")),
+                false => format!("[{}]", parts.join(" ")),
+            }
         }
-        ('b', Data::Int(number)) => {
-            signed(*number, prefixed("0b", format!("{:b}", number.unsigned_abs()), flags), flags)
+        (_, Data::Map(map)) => {
+            let key = |key: &str| shown(verb, &Data::Text(key.to_owned()), flags);
+            let parts = bounded(map.iter().map(|(name, value)| key(name) + ":" + &shown(verb, value, flags)));
+            match is_go_syntax {
+                true => format!("{}{{{}}}", value.type_name(), parts.join(", ")),
+                false => format!("map[{}]", parts.join(" ")),
+            }
         }
-        ('c', Data::Int(number)) => {
-            u32::try_from(*number).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string()
+        (_, Data::Struct(fields)) => {
+            let parts = bounded(fields.values().map(|value| shown(verb, value, flags)));
+            format!("{{{}}}", parts.join(" "))
         }
-        ('q', Data::Int(number)) => {
-            format!("'{}'", u32::try_from(*number).ok().and_then(char::from_u32).unwrap_or('\u{fffd}'))
-        }
-        ('U', Data::Int(number)) => format!("U+{number:04X}"),
-        ('f' | 'F', Data::Float(number)) => format!("{number:.*}", flags.precision.unwrap_or(6)),
-        ('g' | 'v', Data::Float(number)) => number.to_string(),
-        ('e', Data::Float(number)) => format!("{number:.*e}", flags.precision.unwrap_or(6)),
-        ('t', Data::Bool(value)) => value.to_string(),
-        ('v', Data::Missing) => "<nil>".to_owned(),
-        ('v', value) => value.to_string(),
-        ('s', Data::List(_) | Data::Map(_)) => value.to_string(),
-        (verb, Data::Nil | Data::Missing) => format!("%!{verb}(<nil>)"),
-        (verb, value) => format!("%!{verb}({}={value})", value.type_name()),
+        ('v', Data::Root) => value.to_string(),
+        _ => wrong(verb, value, flags),
     }
 }
 
-/// Digits behind the prefix of their base, if `#` asks for it.
-fn prefixed(prefix: &str, digits: String, flags: &Flags) -> String {
-    if flags.sharp { format!("{prefix}{digits}") } else { digits }
-}
-
-/// Digits behind their sign, filled with zeros if asked for.
-fn signed(number: i64, digits: String, flags: &Flags) -> String {
-    let sign = match number {
-        ..0 => "-",
-        _ if flags.plus => "+",
-        _ if flags.blank => " ",
-        _ => "",
+/// Parts up to the bound.
+fn bounded(parts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut length = 0;
+    let is_within = |part: &String| {
+        length += part.len();
+        length <= MAX_TEXT
     };
-    let filled = if flags.zero && !flags.minus { flags.width.saturating_sub(sign.len()) } else { 0 };
-    let least = flags.precision.unwrap_or(filled);
-    format!("{sign}{}{digits}", "0".repeat(least.saturating_sub(digits.len())))
+    parts.take_while(is_within).collect()
 }
 
-/// Text with blanks up to the width.
-fn padded(text: &str, flags: &Flags) -> String {
-    let blanks = " ".repeat(flags.width.saturating_sub(text.chars().count()));
-    if flags.minus { format!("{text}{blanks}") } else { format!("{blanks}{text}") }
+/// What a verb that does not go with a value becomes.
+fn wrong(verb: char, value: &Data, flags: &Flags) -> String {
+    match value {
+        Data::Nil | Data::Missing => format!("%!{verb}(<nil>)"),
+        _ => format!("%!{verb}({}={})", value.type_name(), shown('v', value, flags)),
+    }
+}
+
+/// The first characters of a text, as many as the precision allows.
+fn cut(text: &str, flags: &Flags) -> String {
+    flags.precision.map_or_else(|| text.to_owned(), |most| text.chars().take(most).collect())
+}
+
+/// A text in quotation marks.
+fn quoted(text: &str, flags: &Flags) -> String {
+    let text = cut(text, flags);
+    let has_raw =
+        !text.contains(|letter: char| letter == '`' || letter == '\u{feff}' || (letter.is_control() && letter != '\t'));
+    if flags.sharp && has_raw {
+        return padded(format!("`{text}`"), flags);
+    }
+    let quoted = go_quote(&text);
+    padded(if flags.plus { ascii(&quoted) } else { quoted }, flags)
+}
+
+/// A text with escapes for all that is not ASCII.
+pub(super) fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        let code = u32::from(letter);
+        match code {
+            0..=0x7f => out.push(letter),
+            0x80..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+            _ => out.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    out
+}
+
+/// The octets of a text in hexadecimal digits.
+fn hexadecimal(text: &str, verb: char, flags: &Flags) -> String {
+    let most = flags.precision.unwrap_or(text.len());
+    let digits =
+        text.bytes().take(most).map(|octet| if verb == 'x' { format!("{octet:02x}") } else { format!("{octet:02X}") });
+    let prefix = if flags.sharp { format!("0{verb}") } else { String::new() };
+    let text = match digits.collect::<Vec<_>>() {
+        digits if digits.is_empty() => String::new(),
+        digits if flags.blank => digits.iter().map(|pair| format!("{prefix}{pair}")).collect::<Vec<_>>().join(" "),
+        digits => prefix + &digits.concat(),
+    };
+    padded(text, flags)
+}
+
+/// A text filled up to the width, with zeros if they are asked for.
+pub(super) fn padded(text: String, flags: &Flags) -> String {
+    let missing = flags.width.unwrap_or(0).saturating_sub(text.chars().count());
+    if missing == 0 {
+        return text;
+    }
+    if flags.minus {
+        return text + &" ".repeat(missing);
+    }
+    let fill = if flags.zero { "0" } else { " " };
+    fill.repeat(missing) + &text
 }

@@ -52,7 +52,7 @@ fn chooses_and_repeats() {
         ("{{ range $i, $e := .Match }}{{ $i }}{{ $e }};{{ end }}", "0ab;1b;"),
         ("{{ range .Match }}{{ if eq . \"b\" }}{{ break }}{{ end }}{{ . }}{{ end }}", "ab"),
         ("{{ range $k, $v := .Group }}{{ $k }}={{ $v }} {{ end }}", "0=ab n=0x1f "),
-        ("{{ range 3 }}{{ . }}{{ else }}none{{ end }}{{ range nil }}{{ else }}none{{ end }}", "012none"),
+        ("{{ range 3 }}{{ . }}{{ else }}none{{ end }}{{ range 0 }}{{ else }}none{{ end }}", "012none"),
         ("{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ end }}{{ $x }}", "2"),
         ("{{ if and .Name (not .Group.x) }}y{{ end }}{{ or .Group.x \"d\" }}", "yd"),
     ]);
@@ -103,6 +103,8 @@ fn filling_fails_and_ends() {
         ),
         ("{{ range 1000 }}{{ range 1000 }}x{{ end }}{{ end }}", &format!("{executing}template takes too long")),
     ]);
-    let deep = "{{ if true }}".repeat(1000);
-    check(&[(deep.as_str(), "template: answer:1: template is nested too deeply")]);
+    let deep = "{{ if true }}".repeat(20_000) + "x" + &"{{ end }}".repeat(20_000);
+    check(&[(deep.as_str(), "x")]);
+    let doubled = "{{ $x := `aaaaaaaaaa` }}".to_owned() + &"{{ $x = printf `%s%s` $x $x }}".repeat(40);
+    check(&[(doubled.as_str(), &format!("{executing}template takes too long"))]);
 }
