@@ -42,20 +42,32 @@ pub(crate) fn glob(pattern: &str, files: &dyn Files) -> Result<Vec<String>, BadP
         let found = files.exists(Path::new(pattern));
         return Ok(found.then(|| pattern.to_owned()).into_iter().collect());
     }
-    let (parent, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
-    let parent = if parent.is_empty() { "/" } else { parent };
-    // Each step takes one component off the pattern, so the depth is that of the path.
-    let directories = if is_pattern(parent) { glob(parent, files)? } else { vec![parent.to_owned()] };
-    let steps = compile(name)?;
+    // The components from the first one with a wildcard, the last one first.
+    let (mut parent, mut components) = (pattern, Vec::new());
+    while is_pattern(parent) {
+        compile(parent)?;
+        let (before, name) = parent.rsplit_once('/').unwrap_or((".", parent));
+        components.push(name);
+        parent = if before.is_empty() { "/" } else { before };
+    }
+    let mut found = vec![parent.to_owned()];
+    for name in components.into_iter().rev() {
+        found = within(&found, &compile(name)?, files);
+    }
+    Ok(found)
+}
+
+/// What matches a component in each of some directories.
+fn within(directories: &[String], component: &[Step], files: &dyn Files) -> Vec<String> {
     let mut found = Vec::new();
     for directory in directories {
-        let mut names = files.list(Path::new(&directory)).unwrap_or_default();
-        names.retain(|name| matches(&steps, name));
+        let mut names = files.list(Path::new(directory)).unwrap_or_default();
+        names.retain(|name| matches(component, name));
         names.sort_unstable();
         found.extend(names.iter().map(|name| clean(&format!("{directory}/{name}"))));
         found.truncate(MAX_MATCHES);
     }
-    Ok(found)
+    found
 }
 
 /// Reads a pattern.

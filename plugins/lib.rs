@@ -45,6 +45,8 @@ mod whoami;
 
 mod directives;
 mod endpoint;
+#[cfg(any(test, feature = "exercise"))]
+pub mod exercise;
 mod hostname;
 mod local_address;
 mod pattern;

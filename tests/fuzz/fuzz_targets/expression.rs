@@ -1,0 +1,8 @@
+//! Expressions of `view` and `template`: read and run in bounded time, memory and stack.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use plugins::exercise::{Language, exercise};
+
+fuzz_target!(|input: &str| exercise(Language::Expression, input));
