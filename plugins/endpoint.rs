@@ -30,9 +30,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// Wait after a failure to accept a connection: short enough for a probe, and few system calls.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
+
+/// Time between two lines of the log about failures to accept connections.
+const WARNING_PERIOD: Duration = Duration::from_secs(60);
 
 /// Shows the bounds of side listeners.
 pub(crate) fn limits(limits: &plugin_api::Limits) {
@@ -131,22 +135,20 @@ impl Drop for Endpoint {
 /// Accepts connections until it is aborted; its connections end with it.
 async fn accept(listener: TcpListener, path: &'static str, limits: ConnectionLimits, endpoint: Weak<Endpoint>) {
     let mut connections = Connections::new(limits);
-    let mut is_failing = false;
+    let mut warned: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if std::mem::take(&mut is_failing) {
-                    tracing::info!(target: "plugin/http", "connections on {path} are accepted again");
-                }
                 let endpoint = Weak::clone(&endpoint);
                 connections.add(move |state| admit(stream, endpoint, state)).await;
             }
             Err(error) if is_lost(&error) => (),
             Err(error) => {
-                if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!(target: "plugin/http", "cannot accept connections on {path}: {error}");
+                if warned.is_none_or(|at| at.elapsed() >= WARNING_PERIOD) {
+                    warned = Some(Instant::now());
+                    tracing::warn!(target: "plugin/http", "cannot accept connections on {path}: {error}; idle ones end");
                 }
-                // Most likely descriptors are used up: what an idle client holds is worth more to a new one.
+                // Most likely descriptors are used up, and a new client needs one more than an idle one does.
                 connections.evict();
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
