@@ -1,8 +1,8 @@
 //! EDNS(0) as a value beside the message (RFC 6891).
 
-use crate::name::wire_len;
+use crate::name::{Name, wire_len};
 use crate::rr::{Type, flag};
-use crate::wire::{read_u16, read_u32};
+use crate::wire::{WireError, read_u16, read_u32};
 
 /// The DO bit in the flags of an OPT record (RFC 3225).
 pub const DO: u16 = 0x8000;
@@ -126,6 +126,45 @@ impl Edns {
     #[must_use]
     pub const fn wire_len(&self) -> usize {
         11 + self.options.len()
+    }
+}
+
+/// Checks that options end where their record does and that each decodes, as in miekg/dns.
+///
+/// # Errors
+/// [`WireError::Short`] if one runs over the end, [`WireError::Opt`] if one does not decode.
+pub fn check_options(mut options: &[u8]) -> Result<(), WireError> {
+    while !options.is_empty() {
+        let (&[c1, c2, l1, l2], rest) = options.split_first_chunk::<4>().ok_or(WireError::Short)?;
+        let length = usize::from(u16::from_be_bytes([l1, l2]));
+        let (data, rest) = rest.split_at_checked(length).ok_or(WireError::Short)?;
+        if !option_decodes(u16::from_be_bytes([c1, c2]), data) {
+            return Err(WireError::Opt);
+        }
+        options = rest;
+    }
+    Ok(())
+}
+
+/// Whether an option has a shape that miekg/dns decodes.
+fn option_decodes(code: u16, data: &[u8]) -> bool {
+    match (code, data) {
+        (1, _) => data.len() >= 18,
+        (2, _) => matches!(data.len(), 4 | 8),
+        (8, [high, low, mask, scope, ..]) => match u16::from_be_bytes([*high, *low]) {
+            0 => *mask == 0,
+            1 => *mask <= 32 && *scope <= 32,
+            2 => *mask <= 128 && *scope <= 128,
+            _ => false,
+        },
+        (8, _) => false,
+        (9, _) => data.is_empty() || data.len() >= 4,
+        (11, _) => matches!(data.len(), 0 | 2),
+        (15, _) => data.len() >= 2,
+        // The domain of a reporting agent (RFC 9567 §6.1).
+        (18, _) => Name::read(data, 0).is_ok(),
+        (19, _) => data.len() >= 2,
+        _ => true,
     }
 }
 

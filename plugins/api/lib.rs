@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`chain`] (handler and next), [`request`], [`reply`], [`message`] and [`builder`] (what goes through the chain),
 //! [`setup`] and [`property`] (from a directive to a handler), [`link`] (how plugins find one another). The rest are the
-//! field's nouns: [`name`], [`zone`], [`rr`], [`wire`], [`edns`].
+//! field's nouns: [`name`], [`zone`], [`rr`], [`wire`], [`rdata`], [`edns`].
 //!
 //! This crate knows no concrete plugin, no socket and no runtime.
 
@@ -20,6 +20,7 @@ pub mod name;
 pub mod origin;
 pub mod property;
 mod question;
+pub mod rdata;
 pub mod reply;
 pub mod request;
 pub mod rr;

@@ -5,7 +5,9 @@ use crate::edns::Edns;
 use crate::name::Name;
 use crate::request::Request;
 use crate::rr::{Class, Opcode, Rcode, Type, flag};
-use crate::wire::{HEADER, Record, Records, Section, WireError, question_end, read_plain, read_u16, set_ttls};
+use crate::wire::{
+    HEADER, PseudoRecords, Record, Records, Section, WireError, question_end, read_plain, read_u16, set_ttls,
+};
 
 /// A reply in plain form (see [`crate::wire`]): header, question and records, names written out, EDNS beside it.
 ///
@@ -19,6 +21,8 @@ pub struct Message {
     pub live: bool,
     /// What its maker says of its records, if they are still as they were made.
     gist: Option<Gist>,
+    /// Whether it was received with a TSIG record.
+    has_tsig: bool,
 }
 
 /// What the maker of a reply knows of it, so that nobody has to walk the records to find it out.
@@ -44,7 +48,7 @@ pub enum GistKind {
 impl Message {
     /// Takes octets that a [`ReplyBuilder`] or [`read_plain`] made.
     pub(crate) const fn from_plain(octets: Vec<u8>) -> Self {
-        Self { octets, edns: None, live: false, gist: None }
+        Self { octets, edns: None, live: false, gist: None, has_tsig: false }
     }
 
     /// Reads a message as received.
@@ -53,8 +57,14 @@ impl Message {
     /// When the octets are no message.
     pub fn read(message: &[u8]) -> Result<Self, WireError> {
         let mut octets = Vec::with_capacity(message.len() + message.len() / 2);
-        let edns = read_plain(message, &mut octets)?.map(Box::new);
-        Ok(Self { octets, edns, live: false, gist: None })
+        let PseudoRecords { edns, has_tsig } = read_plain(message, &mut octets)?;
+        Ok(Self { octets, edns: edns.map(Box::new), live: false, gist: None, has_tsig })
+    }
+
+    /// Whether it was received with a TSIG record, which is not among the plain octets.
+    #[must_use]
+    pub const fn has_tsig(&self) -> bool {
+        self.has_tsig
     }
 
     /// The plain octets, OPT not among them.

@@ -83,7 +83,7 @@ impl Name {
         Ok((name, end))
     }
 
-    /// As [`Name::read`], into a name that exists already; its value after an error is unspecified but valid.
+    /// As [`Name::read`], into a name that exists already; after an error it is the root.
     ///
     /// # Errors
     /// As [`Name::read`].
@@ -100,6 +100,16 @@ impl Name {
 
     /// As [`Name::read_into`], label by label.
     fn read_compressed(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
+        let read = self.read_labels(message, at);
+        if read.is_err() {
+            // What was read so far may be no name.
+            (self.len, self.octets[0]) = (1, 0);
+        }
+        read
+    }
+
+    /// Reads labels and follows pointers; after an error the name is not valid.
+    fn read_labels(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
         let mut len = 0_usize;
         let (mut position, mut end, mut floor) = (at, None, at);
         loop {
@@ -119,8 +129,6 @@ impl Name {
                     let target = usize::from(octet & 0x3f) << 8 | usize::from(low);
                     end = end.or(Some(position + 2));
                     if target >= floor {
-                        self.len = 1;
-                        self.octets[0] = 0;
                         return Err(NameError::Pointer);
                     }
                     floor = target;

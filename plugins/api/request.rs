@@ -383,7 +383,8 @@ impl Request {
         self.wants_authenticated.store(true, Ordering::Relaxed);
     }
 
-    /// Writes this query for an upstream under another id: header, question, other records, OPT.
+    /// Writes this query for an upstream under another id: header, question, other records, OPT. A signature (TSIG) is left out,
+    /// for it would not hold.
     ///
     /// # Errors
     /// When records that came with the query cannot be read.

@@ -6,7 +6,10 @@
 
 use crate::edns::Edns;
 use crate::name::{Name, NameError, wire_len};
+use crate::rdata::copy_rdata;
 use crate::rr::{Class, Type};
+
+pub use crate::rdata::{Length, Part, compresses_rdata, rdata_shape, read_rdata};
 
 /// Octets of a message header.
 pub const HEADER: usize = 12;
@@ -16,21 +19,25 @@ const FIXED: usize = 10;
 /// Why octets are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The message ends inside something.
+    /// A record runs over the end of the message, or a field over the end of its rdata. CoreDNS takes such a datagram for a
+    /// truncated one (proxy.shouldTruncateResponse).
     #[error("message is cut short")]
     Short,
+    /// The message ends inside its header or question.
+    #[error("question is cut short")]
+    Question,
     /// A name in it is none.
     #[error("bad name: {0}")]
     Name(#[from] NameError),
     /// Rdata does not have the shape of its type.
     #[error("bad rdata")]
     Rdata,
-    /// More than one OPT record, or one with an owner that is not the root.
+    /// An OPT record with an option that does not decode.
     #[error("bad OPT record")]
     Opt,
-    /// Octets behind the last record.
-    #[error("trailing octets")]
-    Trailing,
+    /// A TSIG record where nobody has a key for it.
+    #[error("no secrets defined")]
+    Tsig,
 }
 
 /// The three sections of records.
@@ -187,88 +194,41 @@ pub fn question_end(message: &[u8]) -> usize {
     at
 }
 
-/// What rdata of a type is made of, as far as names and fixed parts matter (RFC 3597 §4: only these may be compressed,
-/// but names are read from compressed form in all of them).
-#[must_use]
-pub fn rdata_shape(rtype: Type) -> &'static [Part] {
-    use Part::{Fixed, Name, Rest, Text};
-    match rtype {
-        Type::NS
-        | Type::CNAME
-        | Type::PTR
-        | Type::MB
-        | Type::MD
-        | Type::MF
-        | Type::MG
-        | Type::MR
-        | Type::DNAME
-        | Type::NSAP_PTR => &[Name],
-        Type::SOA => &[Name, Name, Fixed(20)],
-        Type::MX | Type::AFSDB | Type::RT | Type::KX | Type::LP => &[Fixed(2), Name],
-        Type::MINFO | Type::RP | Type::TALINK => &[Name, Name],
-        Type::PX => &[Fixed(2), Name, Name],
-        Type::SRV => &[Fixed(6), Name],
-        Type::NAPTR => &[Fixed(4), Text, Text, Text, Name],
-        Type::SIG | Type::RRSIG => &[Fixed(18), Name, Rest],
-        Type::NXT | Type::NSEC => &[Name, Rest],
-        Type::SVCB | Type::HTTPS => &[Fixed(2), Name, Rest],
-        Type::A => &[Fixed(4)],
-        Type::AAAA => &[Fixed(16)],
-        _ => &[Rest],
-    }
+/// Pseudo-records of a message: they speak of the message and belong to no zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PseudoRecords {
+    /// The EDNS of the last OPT record of the additional section.
+    pub edns: Option<Edns>,
+    /// Whether there was a TSIG record (RFC 8945), in any section.
+    pub has_tsig: bool,
 }
 
-/// A part of rdata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// A domain name.
-    Name,
-    /// That many octets.
-    Fixed(usize),
-    /// A character string with its length octet.
-    Text,
-    /// All that is left.
-    Rest,
-}
-
-/// Whether names in rdata of this type may be compressed when a message leaves (RFC 1035 types, as miekg/dns does).
-#[must_use]
-pub const fn compresses_rdata(rtype: Type) -> bool {
-    matches!(
-        rtype,
-        Type::NS
-            | Type::CNAME
-            | Type::PTR
-            | Type::SOA
-            | Type::MX
-            | Type::MB
-            | Type::MD
-            | Type::MF
-            | Type::MG
-            | Type::MR
-            | Type::MINFO
-    )
-}
-
-/// Turns a message as received into a plain one in `out`, and hands back its EDNS.
+/// Turns a message as received into a plain one in `out`, and hands back its pseudo-records.
 ///
-/// Header and question are taken over; several questions are kept. The OPT record is cut out and the additional
-/// count lowered. With more than one OPT the last one counts, as miekg/dns's `IsEdns0`.
+/// Header and question are taken over; several questions are kept. OPT and TSIG records are cut out of every section and the
+/// counts lowered. With more than one OPT the last one counts, as miekg/dns's `IsEdns0`.
 ///
 /// # Errors
-/// When the octets are no message. `out` is then unspecified.
-pub fn read_plain(message: &[u8], out: &mut Vec<u8>) -> Result<Option<Edns>, WireError> {
+/// When the octets are no message; [`WireError::Short`] for what is behind the question and ends too early. `out` is then
+/// unspecified.
+pub fn read_plain(message: &[u8], out: &mut Vec<u8>) -> Result<PseudoRecords, WireError> {
     out.clear();
-    out.extend_from_slice(message.get(..HEADER).ok_or(WireError::Short)?);
+    out.extend_from_slice(message.get(..HEADER).ok_or(WireError::Question)?);
+    // A header alone is a message without sections, whatever it counts (miekg/dns: Msg.unpack).
+    if message.len() == HEADER {
+        out.truncate(4);
+        out.resize(HEADER, 0);
+        return Ok(PseudoRecords::default());
+    }
     let mut at = HEADER;
     let mut name = Name::root();
     for _ in 0..read_u16(message, 4).unwrap_or(0) {
         at = name.read_into(message, at)?;
         out.extend_from_slice(name.as_wire());
-        out.extend_from_slice(message.get(at..at + 4).ok_or(WireError::Short)?);
+        out.extend_from_slice(message.get(at..at + 4).ok_or(WireError::Question)?);
         at += 4;
     }
-    let mut edns = None;
+    let mut pseudo = PseudoRecords::default();
     for index in 0..3 {
         let field = 6 + 2 * index;
         let written = read_u16(message, field).unwrap_or(0);
@@ -280,75 +240,45 @@ pub fn read_plain(message: &[u8], out: &mut Vec<u8>) -> Result<Option<Edns>, Wir
                 break;
             }
             let start = out.len();
-            at = copy_record(message, at, &mut name, out)?;
-            if index == 2 && read_u16(out, start + name.as_wire().len()) == Some(Type::OPT.0) {
-                edns = Some(Edns::from_record(out.get(start..).unwrap_or(&[])).ok_or(WireError::Opt)?);
-                out.truncate(start);
-                count -= 1;
+            let rtype;
+            (at, rtype) = copy_record(message, at, &mut name, out)?;
+            if !matches!(rtype, Type::OPT | Type::TSIG) {
+                continue;
             }
+            pseudo.has_tsig |= rtype == Type::TSIG;
+            if index == 2 && rtype == Type::OPT {
+                pseudo.edns = Some(Edns::from_record(out.get(start..).unwrap_or(&[])).ok_or(WireError::Opt)?);
+            }
+            out.truncate(start);
+            count -= 1;
         }
         if let Some(room) = out.get_mut(field..field + 2) {
             room.copy_from_slice(&count.to_be_bytes());
         }
     }
-    Ok(edns)
+    Ok(pseudo)
 }
 
-/// Copies one record with its names written out; gives the offset behind it. `name` holds its owner afterwards.
-fn copy_record(message: &[u8], at: usize, name: &mut Name, out: &mut Vec<u8>) -> Result<usize, WireError> {
-    let at = name.read_into(message, at)?;
+/// Copies one record with its names written out; gives the offset behind it and its type. `name` holds its owner afterwards.
+fn copy_record(message: &[u8], at: usize, name: &mut Name, out: &mut Vec<u8>) -> Result<(usize, Type), WireError> {
+    let at = name.read_into(message, at).map_err(|error| match error {
+        NameError::Short => WireError::Short,
+        error => WireError::Name(error),
+    })?;
     out.extend_from_slice(name.as_wire());
     let fixed = message.get(at..at + FIXED).ok_or(WireError::Short)?;
     out.extend_from_slice(fixed);
     let rtype = Type(read_u16(fixed, 0).unwrap_or(0));
-    let start = out.len();
-    let end = at + FIXED + usize::from(read_u16(fixed, 8).unwrap_or(0));
-    if end > message.len() {
-        return Err(WireError::Short);
-    }
+    let (begin, start) = (at + FIXED, out.len());
+    let end = begin + usize::from(read_u16(fixed, 8).unwrap_or(0));
+    let upto = message.get(..end).ok_or(WireError::Short)?;
     // RDLENGTH 0 is legal in updates and in deletions; there is nothing to read then.
-    if end > at + FIXED {
-        copy_rdata(message, (at + FIXED, end), rtype, out)?;
+    if end > begin {
+        copy_rdata(upto, begin, rtype, out)?;
     }
     let length = u16::try_from(out.len() - start).map_err(|_| WireError::Rdata)?;
     if let Some(room) = out.get_mut(start - 2..start) {
         room.copy_from_slice(&length.to_be_bytes());
     }
-    Ok(end)
-}
-
-/// Rdata that stands alone, checked for the shape of its type.
-///
-/// # Errors
-/// When it has another shape.
-pub fn read_rdata(rtype: Type, rdata: &[u8]) -> Result<Vec<u8>, WireError> {
-    let mut out = Vec::with_capacity(rdata.len());
-    if !rdata.is_empty() {
-        copy_rdata(rdata, (0, rdata.len()), rtype, &mut out)?;
-    }
-    Ok(out)
-}
-
-/// Copies rdata between the two offsets of a message, names written out.
-fn copy_rdata(message: &[u8], (mut at, end): (usize, usize), rtype: Type, out: &mut Vec<u8>) -> Result<(), WireError> {
-    let mut name = Name::root();
-    for part in rdata_shape(rtype) {
-        let next = match *part {
-            Part::Name => {
-                let next = name.read_into(message, at)?;
-                out.extend_from_slice(name.as_wire());
-                at = next;
-                continue;
-            }
-            Part::Fixed(octets) => at + octets,
-            Part::Text => at + 1 + usize::from(*message.get(at).ok_or(WireError::Rdata)?),
-            Part::Rest => end,
-        };
-        if next > end {
-            return Err(WireError::Rdata);
-        }
-        out.extend_from_slice(message.get(at..next).ok_or(WireError::Rdata)?);
-        at = next;
-    }
-    if at == end { Ok(()) } else { Err(WireError::Rdata) }
+    Ok((end, rtype))
 }

@@ -3,8 +3,9 @@
 //!
 //! Every transport comes through here. Knows no server block.
 
+use plugin_api::edns::check_options;
 use plugin_api::wire::{HEADER, WireError, read_plain, read_u16};
-use plugin_api::{Edns, Message, Name, NameError, Opcode, Rcode, ReplyBuilder, Request, flag};
+use plugin_api::{Message, Name, Opcode, Rcode, ReplyBuilder, Request, flag};
 
 /// What becomes of received octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,39 +53,12 @@ fn is_whole(message: &[u8], request: &Request) -> bool {
     let has_others = read_u16(message, 6) != Some(0)
         || read_u16(message, 8) != Some(0)
         || read_u16(message, 10).unwrap_or(0) > u16::from(request.edns().is_some());
-    let is_bad = |error: WireError| match error {
-        WireError::Rdata => true,
-        // A count that promises more than there is, and is let pass.
-        WireError::Name(error) => error != NameError::Short,
-        _ => false,
-    };
+    // A question that ends early has been taken already, and nothing is behind it.
+    let is_bad = |error| error != WireError::Question;
     if has_others && read_plain(message, &mut Vec::new()).is_err_and(is_bad) {
         return false;
     }
-    request.edns().is_none_or(options_decode)
-}
-
-/// Whether each option has a shape that miekg/dns decodes.
-fn options_decode(edns: &Edns) -> bool {
-    edns.options.is_empty()
-        || edns.options().all(|(code, data)| match (code, data) {
-            (1, _) => data.len() >= 18,
-            (2, _) => matches!(data.len(), 4 | 8),
-            (8, [high, low, mask, scope, ..]) => match u16::from_be_bytes([*high, *low]) {
-                0 => *mask == 0,
-                1 => *mask <= 32 && *scope <= 32,
-                2 => *mask <= 128 && *scope <= 128,
-                _ => false,
-            },
-            (8, _) => false,
-            (9, _) => data.is_empty() || data.len() >= 4,
-            (11, _) => matches!(data.len(), 0 | 2),
-            (15, _) => data.len() >= 2,
-            // The domain of a reporting agent (RFC 9567 §6.1).
-            (18, _) => Name::read(data, 0).is_ok(),
-            (19, _) => data.len() >= 2,
-            _ => true,
-        })
+    request.edns().is_none_or(|edns| check_options(&edns.options).is_ok())
 }
 
 /// Writes a header alone.

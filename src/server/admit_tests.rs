@@ -89,6 +89,29 @@ fn what_cannot_be_decoded_is_a_format_error() {
 }
 
 #[test]
+fn queries_with_records_that_do_not_decode_are_format_errors() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verdicts/replies/rdata.jsonl");
+    let mut refused = 0;
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (rtype, rdata) = (line["type"].as_u64().unwrap(), line["rdata"].as_str().unwrap());
+        // `cut` has a letter for each length of the rdata; a dot stands for rdata that decodes.
+        for (length, theirs) in line["cut"].as_str().unwrap().chars().enumerate() {
+            let record = format!("00{rtype:04x}000100000000{length:04x}{}", &rdata[..2 * length]);
+            let outcome = outcome(&format!("xid01000001000000000001{QUESTION}{record}"));
+            let expected =
+                if theirs == '.' { "query".to_owned() } else { format!("abcd81010001000000000000{QUESTION}") };
+            // Names in the record that point to the question point elsewhere in this message.
+            if !rdata.contains("c0") {
+                refused += usize::from(theirs != '.');
+                assert_eq!(outcome, expected, "{} {record}", line["name"]);
+            }
+        }
+    }
+    assert!(refused > 200, "{refused}");
+}
+
+#[test]
 fn other_edns_versions_get_badvers_with_a_bare_opt() {
     let mut message = query(7, "www.test", Type::A, Some((1232, &[])));
     let mut request = Request::parse(&message, origin(Transport::Udp)).unwrap();

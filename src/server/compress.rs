@@ -116,7 +116,8 @@ impl<'a> Compressor<'a> {
                     Part::Name => wire_len(rest).unwrap_or(rest.len()),
                     Part::Fixed(octets) => octets,
                     Part::Text => 1 + rest.first().map_or(0, |length| usize::from(*length)),
-                    Part::Rest => rest.len(),
+                    // No name that is looked for is behind any other part.
+                    _ => rest.len(),
                 };
                 let (octets, tail) = rest.split_at(length.min(rest.len()));
                 if *part == Part::Name {
