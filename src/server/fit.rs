@@ -15,6 +15,13 @@ const FRAGMENT_V4: usize = 1480;
 const FRAGMENT_V6: usize = 1220;
 /// Most octets that any transport carries.
 const MAX_MESSAGE: usize = 65_535;
+/// Most octets of a datagram: 65,535 of an IPv4 packet without its header and UDP's; of an IPv6 packet, whose length leaves
+/// out its header, without UDP's. The system refuses longer ones.
+const MAX_DATAGRAM_V4: usize = MAX_MESSAGE - 20 - 8;
+/// See [`MAX_DATAGRAM_V4`].
+const MAX_DATAGRAM_V6: usize = MAX_MESSAGE - 8;
+/// The rcode SERVFAIL in the fourth octet of a header.
+const SERVFAIL: u8 = 2;
 /// Octets of an OPT record without options.
 pub(super) const OPT_FIXED: usize = 11;
 
@@ -23,7 +30,7 @@ pub(super) const OPT_FIXED: usize = 11;
 pub fn fit(message: &Message, request: &Request, echoed: &[u16], out: &mut Vec<u8>) {
     let mut opt = Opt::of(message, request, echoed);
     let plain = message.octets();
-    let limit = request.reply_limit();
+    let limit = limit(request);
     if opt.as_ref().is_some_and(|opt| opt.len() + question_end(plain) > MAX_MESSAGE) {
         opt = None;
     }
@@ -35,17 +42,36 @@ pub fn fit(message: &Message, request: &Request, echoed: &[u16], out: &mut Vec<u
     } else {
         shrink(plain, limit.saturating_sub(opt_len), out);
     }
-    if let Some(opt) = opt {
-        opt.write(out);
-        add(out, start + 10, 1);
+    match opt {
+        Some(opt) => {
+            opt.write(out);
+            add(out, start + 10, 1);
+        }
+        // Without its upper bits a rcode would say something else, and often NOERROR.
+        None if message.rcode().0 > 0xf => {
+            if let Some(octet) = out.get_mut(start + 3) {
+                *octet = *octet & 0xf0 | SERVFAIL;
+            }
+        }
+        None => {}
     }
+}
+
+/// Most octets of a reply: what the client takes and its transport carries.
+fn limit(request: &Request) -> usize {
+    let carried = match request.origin().transport {
+        Transport::Udp if request.peer().is_ipv4() => MAX_DATAGRAM_V4,
+        Transport::Udp => MAX_DATAGRAM_V6,
+        _ => MAX_MESSAGE,
+    };
+    request.reply_limit().min(carried)
 }
 
 /// Whether [`fit`] would leave records out of a reply; for those who are told before it is written. It costs nothing but for a reply
 /// that is too large uncompressed, which is written to see.
 pub(super) fn truncates(message: &Message, request: &Request, echoed: &[u16]) -> bool {
     let opt_len = Opt::of(message, request, echoed).map_or(0, |opt| opt.len());
-    if message.octets().len() + opt_len <= request.reply_limit() {
+    if message.octets().len() + opt_len <= limit(request) {
         return false;
     }
     let mut out = Vec::new();
@@ -128,14 +154,11 @@ struct Opt<'a> {
 }
 
 impl<'a> Opt<'a> {
-    /// What a reply carries: its own EDNS under the client's terms, the client's own EDNS, or none.
+    /// What a reply carries: its own EDNS under the client's terms, the client's own EDNS, or none for a client that sent none
+    /// (RFC 6891 §6.1.1; CoreDNS passes on that of an upstream).
     fn of(message: &'a Message, request: &'a Request, echoed: &'a [u16]) -> Option<Self> {
         let own = message.edns.as_deref();
-        let Some(client) = request.edns() else {
-            let own = own?;
-            let Edns { payload, extended_rcode, flags, .. } = *own;
-            return Some(Self { payload, extended_rcode, flags, options: own, only: None });
-        };
+        let client = request.edns()?;
         let payload = request.payload();
         Some(match own {
             // CoreDNS clears the lower eight flag bits only (`Ttl &= 0xff00`).

@@ -179,14 +179,47 @@ fn edns_of_the_reply_is_kept_under_the_clients_terms() {
     message.set_rcode(Rcode::BADCOOKIE);
     let sent_to = |payload| {
         let request = request("www.test", Type::A, Transport::Udp, payload);
-        let reply = Message::read(&sent(&message, &request)).unwrap();
-        assert_eq!(reply.rcode(), Rcode::BADCOOKIE);
-        *reply.edns.unwrap()
+        Message::read(&sent(&message, &request)).unwrap()
     };
-    let edns = sent_to(Some(1400));
+    let reply = sent_to(Some(1400));
+    assert_eq!(reply.rcode(), Rcode::BADCOOKIE);
+    let edns = reply.edns.unwrap();
     assert_eq!((edns.payload, edns.flags), (1400, 0x8000));
     assert_eq!(edns.option(15), Some(&[0, 17][..]));
-    assert_eq!(sent_to(None).payload, 4096);
+    // A client without EDNS gets none, and no rcode that looks like another one without it.
+    let reply = sent_to(None);
+    assert_eq!((reply.rcode(), reply.edns.is_some()), (Rcode::SERVFAIL, false));
+}
+
+#[test]
+fn no_reply_is_longer_than_a_datagram() {
+    let (v4, v6) = ("127.0.0.1:5353".parse().unwrap(), "[::1]:5353".parse().unwrap());
+    for (peer, transport, most) in [
+        (v4, Transport::Udp, 65_507),
+        (v6, Transport::Udp, 65_527),
+        (v4, Transport::Tcp, 65_535),
+        (v6, Transport::Tcp, 65_535),
+    ] {
+        let mut request = request("a.test", Type::A, transport, Some(65_535));
+        request.set_arrival(peer, peer, std::time::Instant::now());
+        // Header, question, OPT, and compressed records of 16 octets; the last a text that fills up to a number of octets.
+        for size in most - 1..=most + 1 {
+            let mut reply = ReplyBuilder::new(&request);
+            let filled = size - 24 - 11;
+            (0..filled / 16 - 2)
+                .for_each(|_| reply.push_a(Section::Answer, &[request.qname().as_wire()], 60, Ipv4Addr::LOCALHOST));
+            let text = vec![0; 32 + filled % 16 - 12];
+            reply.push(Section::Answer, &[request.qname().as_wire()], (Type::NULL, 60), |out| {
+                out.extend_from_slice(&text);
+            });
+            let message = reply.finish();
+            let octets = sent(&message, &request);
+            let is_cut = size > most;
+            assert_eq!(octets[2] & 2 != 0, is_cut, "{transport:?} {size}");
+            assert_eq!(octets.len(), if is_cut { size - 12 - text.len() } else { size });
+            assert_eq!(truncates(&message, &request, &[]), is_cut);
+        }
+    }
 }
 
 #[test]
