@@ -1,7 +1,7 @@
 //! What can go wrong with an upstream, in the words that Go's network library and CoreDNS have for it.
 
 use corefile::os_error_text;
-use plugin_api::WireError;
+use plugin_api::{Rcode, WireError};
 use std::io;
 use std::net::SocketAddr;
 
@@ -26,12 +26,19 @@ pub(super) enum Fault {
     /// A message of less than a header.
     #[error("dns: short read")]
     ShortRead,
-    /// Octets that are no message.
+    /// Octets in which no question could be read, or another one: they may be forged, and are waited on.
     #[error("dns: {0}")]
     Malformed(WireError),
-    /// A message that is no reply to the question. The client gets FORMERR.
+    /// A reply to the question that does not decode behind it.
+    #[error("dns: {0}")]
+    Undecodable(WireError),
+    /// A message that is no reply to the question. The client gets FORMERR if no other upstream answers.
     #[error("reply does not match the question")]
     Mismatch,
+    /// An error without a question, as from servers that could not read the query. The client gets FORMERR if no other
+    /// upstream answers.
+    #[error("reply without a question: {0}")]
+    Bare(Rcode),
     /// More is on its way to this upstream than there may be.
     #[error("too many queries in flight to {0}")]
     Busy(SocketAddr),
@@ -76,6 +83,17 @@ impl Ends {
 }
 
 impl Fault {
+    /// Whether a datagram with this fault ends the wait for its query: it has the id, and says so much that its sender could
+    /// have sent a whole reply. After others the right reply may still come.
+    pub(super) const fn ends_wait(&self) -> bool {
+        matches!(self, Self::Undecodable(_) | Self::Bare(_))
+    }
+
+    /// Whether the upstream lives, but sent no reply to the question.
+    pub(super) const fn is_no_reply(&self) -> bool {
+        matches!(self, Self::Mismatch | Self::Bare(_))
+    }
+
     /// No socket or connection to an upstream.
     pub(super) fn dial(network: &'static str, to: SocketAddr, call: &str, error: &io::Error) -> Self {
         Self::Dial(format!("dial {network} {to}: {call}: {}", os_error_text(error)).into())

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::metrics::ForwardMetrics;
 use super::policy::Policy;
-use super::upstream::{Over, Upstream};
+use super::upstream::{Over, Times, Upstream};
 use plugin_api::{
     BoxFuture, Error, Handler, Lifecycle, Message, Name, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response,
     Section, Zone, Zones, flag,
@@ -72,7 +72,7 @@ struct Attempts {
     /// Upstreams met in this round that are down.
     down: u32,
     failed: u32,
-    /// Replies whose rcode asked for another upstream.
+    /// Replies for which another upstream was asked: of a rcode of `failover`, or to another question, or without one.
     passed_over: u32,
     /// What went wrong last.
     last: Option<Box<Fault>>,
@@ -158,11 +158,11 @@ impl Forward {
         async move {
             let _permit = &permit;
             let deadline = deadline(request);
-            let mut attempts = Attempts::new(self.rules.policy.order(self.upstreams.len()));
+            let mut attempts = Attempts::new(self.order());
             while let Some((upstream, now)) = self.choose(&mut attempts, deadline) {
                 request.set_metadata("forward/upstream", &upstream.to);
                 let over = self.over(request);
-                let asked = upstream.ask(request, over, (now, self.wait(now, deadline))).await;
+                let asked = upstream.ask(request, over, self.times(now, deadline)).await;
                 let mut asked = upstream.take(asked, request, now);
                 if self.asks_over_tcp(over, &asked) {
                     asked = Box::pin(self.ask_over_tcp(upstream, request, deadline)).await;
@@ -174,8 +174,11 @@ impl Forward {
                     Settled::Over => break,
                 }
             }
-            let text = attempts.last.map_or_else(|| "no healthy proxies".to_owned(), |fault| fault.to_string());
-            Err(Error::new(text))
+            match attempts.last {
+                Some(fault) if fault.is_no_reply() => Ok(Response::Message(refusal(request))),
+                Some(fault) => Err(Error::new(fault.to_string())),
+                None => Err(Error::new("no healthy proxies")),
+            }
         }
     }
 
@@ -190,12 +193,14 @@ impl Forward {
             Ok(message) if self.tries_another(&message, attempts) => Settled::Again,
             Ok(message) if self.rules.leaves(&message) && next.name() == Some("forward") => Settled::Next,
             Ok(message) => Settled::Outcome(Ok(Response::Message(message))),
-            Err(Fault::Mismatch) => Settled::Outcome(Ok(Response::Message(refusal(request)))),
             Err(fault @ Fault::Request(_)) => {
                 Settled::Outcome(Err(Error::new(fault.to_string()).with_rcode(Rcode::FORMERR)))
             }
+            Err(fault) if fault.is_no_reply() && !self.has_another(attempts) => {
+                Settled::Outcome(Ok(Response::Message(refusal(request))))
+            }
             Err(fault) => {
-                if !matches!(fault, Fault::Busy(_)) {
+                if !matches!(fault, Fault::Busy(_)) && !fault.is_no_reply() {
                     upstream.begin_probing();
                 }
                 attempts.failed += 1;
@@ -203,6 +208,20 @@ impl Forward {
                 if self.are_down(attempts) { Settled::Over } else { Settled::Again }
             }
         }
+    }
+
+    /// The order in which upstreams are asked: the policy's, but those under suspicion last, so that not every query waits for
+    /// an upstream that is silent until enough probes have failed.
+    fn order(&self) -> Box<[usize]> {
+        let count = self.upstreams.len();
+        let mut order = self.rules.policy.order(count);
+        if count > 1 && self.upstreams.iter().any(|upstream| upstream.is_suspect()) {
+            if order.is_empty() {
+                order = (0..count).collect();
+            }
+            order.sort_by_key(|at| self.upstreams.get(*at).is_some_and(|upstream| upstream.is_suspect()));
+        }
+        order
     }
 
     /// The upstream to ask, and the time; none when it is time to give up.
@@ -219,9 +238,9 @@ impl Forward {
         None
     }
 
-    /// How long to wait for a reply that is asked for now.
-    fn wait(&self, now: Instant, deadline: Instant) -> Duration {
-        self.rules.read_timeout.min(deadline.saturating_duration_since(now))
+    /// The times of an attempt that begins now.
+    fn times(&self, now: Instant, deadline: Instant) -> Times {
+        Times { now, wait: self.rules.read_timeout.min(deadline.saturating_duration_since(now)), deadline }
     }
 
     /// Whether there are attempts left.
@@ -273,15 +292,17 @@ impl Forward {
     /// Asks an upstream once more, over TCP.
     async fn ask_over_tcp(&self, upstream: &Upstream, request: &Request, deadline: Instant) -> Result<Message, Fault> {
         let now = Instant::now();
-        let asked = upstream.ask(request, Over::Tcp, (now, self.wait(now, deadline))).await;
+        let asked = upstream.ask(request, Over::Tcp, self.times(now, deadline)).await;
         upstream.take(asked, request, now)
     }
 
     /// Whether a reply's rcode asks for another upstream, and there is one left.
     fn tries_another(&self, message: &Message, attempts: &mut Attempts) -> bool {
-        if !self.rules.failover.contains(&message.rcode()) {
-            return false;
-        }
+        self.rules.failover.contains(&message.rcode()) && self.has_another(attempts)
+    }
+
+    /// Passes over a reply; says whether there is an upstream left that was not asked yet.
+    fn has_another(&self, attempts: &mut Attempts) -> bool {
         attempts.passed_over += 1;
         (attempts.passed_over as usize) < self.upstreams.len()
     }
@@ -293,7 +314,7 @@ fn deadline(request: &Request) -> Instant {
     request.deadline().map_or(deadline, |given| given.min(deadline))
 }
 
-/// FORMERR, for an upstream's reply that answers something else.
+/// FORMERR, when no upstream sent a reply to the question.
 fn refusal(request: &Request) -> Message {
     let mut builder = ReplyBuilder::new(request);
     builder.set_rcode(Rcode::FORMERR);

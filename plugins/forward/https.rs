@@ -78,8 +78,8 @@ impl Https {
 
     /// Asks and waits for the reply. The id is 0, so that caches on the way may answer (RFC 8484 §4.1).
     pub(super) async fn ask(&self, query: &Query) -> Result<Message, Fault> {
-        let _permit = take_turn(&self.permits, TIMEOUT).await.ok_or(Fault::Busy(self.to))?;
-        let asked = tokio::time::timeout(TIMEOUT, self.exchange(query.octets())).await;
+        let _permit = take_turn(&self.permits, query.at_most(TIMEOUT)).await.ok_or(Fault::Busy(self.to))?;
+        let asked = tokio::time::timeout(query.at_most(TIMEOUT), self.exchange(query.octets())).await;
         let timed_out =
             |_| Fault::Other(self.failed("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
         let body = asked.map_err(timed_out)??;

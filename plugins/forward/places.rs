@@ -130,6 +130,7 @@ impl Places {
         let Some(place) = self.get(id).filter(|place| !place.is_over) else { return false };
         match read(&place.question, usize::from(place.limit)) {
             Ok(message) => place.end(Ok(message)),
+            Err(fault) if fault.ends_wait() => place.end(Err(fault)),
             Err(fault) => place.outcome = Some(Box::new(Err(fault))),
         }
         true

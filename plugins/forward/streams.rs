@@ -72,7 +72,7 @@ impl Streams {
     /// upstream closed meanwhile is [`Fault::Outdated`]: asked again, another one is taken.
     pub(super) async fn ask(&self, query: &Query, opened: impl FnOnce(bool)) -> Result<Message, Fault> {
         let asked = Instant::now();
-        let _permit = take_turn(&self.permits, query.wait).await.ok_or(Fault::Busy(self.to))?;
+        let _permit = take_turn(&self.permits, query.at_most(query.wait)).await.ok_or(Fault::Busy(self.to))?;
         let wait = query.wait.saturating_sub(asked.elapsed());
         let mut connection = match self.take_idle() {
             Some(connection) => {
@@ -82,7 +82,7 @@ impl Streams {
             None => {
                 opened(false);
                 // In a box: a query that waits for its reply keeps no room for this.
-                Box::pin(self.dial()).await?
+                Box::pin(self.dial(query.at_most(DIAL_TIMEOUT))).await?
             }
         };
         let asked = connection.ask(query, wait).await;
@@ -113,9 +113,9 @@ impl Streams {
         }
     }
 
-    /// Opens a connection.
-    async fn dial(&self) -> Result<Connection, Fault> {
-        let dialed = tokio::time::timeout(DIAL_TIMEOUT, self.connect()).await;
+    /// Opens a connection, handshake included, within this time.
+    async fn dial(&self, wait: Duration) -> Result<Connection, Fault> {
+        let dialed = tokio::time::timeout(wait, self.connect()).await;
         let (stream, from) = dialed.map_err(|_| Fault::dial_timeout(self.to))??;
         let now = Instant::now();
         let ends = Ends { network: "tcp", from, to: self.to };
@@ -165,10 +165,10 @@ impl Connection {
         let octets = query.octets();
         let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
         let framed = [&length.to_be_bytes(), octets].concat();
-        let written = tokio::time::timeout(WRITE_TIMEOUT, self.write(&framed)).await;
+        let written = tokio::time::timeout(query.at_most(WRITE_TIMEOUT), self.write(&framed)).await;
         let sent = written.map_err(|_| self.ends.timeout("write"))?;
         sent.map_err(|error| self.broken("write", &error))?;
-        let read = tokio::time::timeout(wait, self.read_reply(query)).await;
+        let read = tokio::time::timeout(query.at_most(wait), self.read_reply(query)).await;
         read.unwrap_or_else(|_| Err(self.ends.timeout("read")))
     }
 

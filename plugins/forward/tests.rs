@@ -9,7 +9,7 @@ use bytes::Bytes;
 use corefile::{DiskFiles, Input, Options, ProcessEnv};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use plugin_api::{Clock, Next};
+use plugin_api::{Clock, Next, Request};
 use prometheus_client::encoding::text::encode;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -324,6 +324,159 @@ async fn what_answers_something_else_is_waited_out_and_forgotten() {
     let options = "max_fails 0\nmax_connect_attempts 1\nread_timeout 100ms";
     let trial = Trial::new(&format!("forward . {junk} {{\n{options}\n}}"));
     assert!(ask(&trial, "a.test").await.starts_with("error SERVFAIL: dns: "));
+}
+
+/// A header alone, with these flags, for a query.
+fn header(query: &[u8], flags: u16) -> Vec<u8> {
+    [&query[..2], &flags.to_be_bytes(), &[0; 8]].concat()
+}
+
+#[tokio::test]
+async fn a_header_alone_is_understood() {
+    let limits = "max_fails 0\nread_timeout 60s";
+    for (flags, expected) in [
+        (0x8380, "NOERROR qr tc rd ra"),
+        (0x8181, "FORMERR qr rd"),
+        (0x8182, "FORMERR qr rd"),
+        (0x8184, "FORMERR qr rd"),
+        (0x8185, "FORMERR qr rd"),
+    ] {
+        let to = scripted(move |query| vec![header(&query, flags)]).await;
+        let trial = Trial::new(&format!("forward . {to} {{\n{limits}\n}}"));
+        assert_eq!(ask(&trial, "a.test").await, expected, "{flags:x}");
+        // One more upstream, and it is well.
+        let well = scripted(|query| vec![answer(&query, 2)]).await;
+        let trial = Trial::new(&format!("forward . {to} {well} {{\npolicy sequential\n{limits}\n}}"));
+        let expected = if flags == 0x8380 { expected } else { "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.2" };
+        assert_eq!(ask(&trial, "a.test").await, expected, "{flags:x}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_alone_with_tc_leads_to_tcp() {
+    let (udp, tcp) = pair().await;
+    let to = tcp.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
+        udp.send_to(&header(&buffer[..length], 0x8380), from).await.unwrap();
+        let (mut stream, _) = tcp.accept().await.unwrap();
+        let query = read_query(&mut stream).await.unwrap();
+        stream.write_all(&framed(&answer(&query, 7))).await.unwrap();
+    });
+    let trial = Trial::new(&format!("forward . {to} {{\nprefer_udp\nread_timeout 60s\n}}"));
+    assert_eq!(ask(&trial, "a.test").await, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.7");
+}
+
+#[tokio::test]
+async fn a_wrong_reply_leads_to_the_next_upstream() {
+    let well = scripted(|query| vec![answer(&query, 2)]).await;
+    let wrong_question = scripted(|query| {
+        let mut wrong = answer(&query, 66);
+        wrong[13] = b'z';
+        vec![wrong]
+    })
+    .await;
+    // Rdata of five octets for an address.
+    let undecodable = scripted(|query| {
+        let mut wrong = answer(&query, 66);
+        let length = wrong.len();
+        wrong[length - 5] = 5;
+        wrong.push(0);
+        vec![wrong]
+    })
+    .await;
+    for (to, read_timeout, otherwise) in
+        [(wrong_question, "100ms", "FORMERR qr rd"), (undecodable, "60s", "connection refused")]
+    {
+        let options = format!("policy sequential\nmax_fails 0\nread_timeout {read_timeout}");
+        let trial = Trial::new(&format!("forward . {to} {well} {{\n{options}\n}}"));
+        assert_eq!(ask(&trial, "a.test").await, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.2");
+        let trial = Trial::new(&format!("forward . {to} {} {{\n{options}\n}}", dead()));
+        assert!(ask(&trial, "a.test").await.ends_with(otherwise), "the other one is dead");
+    }
+}
+
+#[tokio::test]
+async fn the_question_keeps_the_letters_of_the_client() {
+    let to = scripted(|query| {
+        let mut loud = answer(&query, 1);
+        loud[12..18].make_ascii_uppercase();
+        vec![loud]
+    })
+    .await;
+    for directives in [format!("forward . {to}"), format!("cache\nforward . {to}")] {
+        let trial = Trial::new(&directives);
+        let request = trial::request("a.tEsT", &Clock::system());
+        let outcome = Next::start(&trial.chain).run(&request).await.unwrap();
+        let (name, ..) = outcome.message().unwrap().question().unwrap();
+        assert_eq!(name.as_wire(), b"\x01a\x04tEsT\0");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_is_not_passed_on() {
+    let to = scripted(|query| vec![if query[11] == 0 { answer(&query, 1) } else { header(&query, 0x8181) }]).await;
+    let trial = Trial::new(&format!("forward . {to}"));
+    let mut query = b"\0\x07\x01\0\0\x01\0\0\0\0\0\x01\x01a\x04test\0\0\x01\0\x01".to_vec();
+    query.extend_from_slice(b"\x03key\0\0\xfa\0\xff\0\0\0\0\0\x11");
+    query.extend_from_slice(&[0; 17]);
+    let origin = trial::request("a.test", &Clock::system()).origin().clone();
+    let request = Request::parse(&query, origin).unwrap();
+    let outcome = Next::start(&trial.chain).run(&request).await;
+    assert_eq!(trial::text(outcome), "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.1");
+}
+
+#[tokio::test]
+async fn the_deadline_holds_over_streams() {
+    // The first query of a connection is answered once all three have come; the second is left alone for a while, and then the
+    // connection is closed.
+    let begun = Arc::new(tokio::sync::Barrier::new(3));
+    let to = scripted_tcp(move |mut stream, number| {
+        let begun = Arc::clone(&begun);
+        async move {
+            let query = read_query(&mut stream).await.unwrap();
+            if number <= 3 {
+                begun.wait().await;
+            }
+            stream.write_all(&framed(&answer(&query, 1))).await.unwrap();
+            if read_query(&mut stream).await.is_some() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    })
+    .await;
+    let trial = Trial::new(&format!("forward . {to} {{\nmax_fails 0\nmax_connect_attempts 1\n}}"));
+    let first = || ask(&trial, "a.test A tcp");
+    for reply in <[String; 3]>::from(tokio::join!(first(), first(), first())) {
+        assert_eq!(reply, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.1");
+    }
+    let mut request = trial::request("a.test A tcp", &Clock::system());
+    request.set_deadline(Instant::now() + Duration::from_millis(300));
+    let error = trial::text(Next::start(&trial.chain).run(&request).await);
+    assert!(error.starts_with("error SERVFAIL: read tcp ") && error.ends_with(": i/o timeout"), "{error}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_failed_is_asked_last_until_a_probe_succeeds() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let silent = scripted(move |query| {
+        // The type of a probe is NS; it is not answered either.
+        count.fetch_add(usize::from(query[query.len() - 3] == 1), Ordering::SeqCst);
+        Vec::new()
+    })
+    .await;
+    let well = scripted(|query| vec![answer(&query, 2)]).await;
+    for policy in ["sequential", "random", "round_robin"] {
+        asked.store(0, Ordering::SeqCst);
+        let options = format!("policy {policy}\nread_timeout 100ms\nmax_fails 1000000");
+        let trial = Trial::new(&format!("forward . {silent} {well} {{\n{options}\n}}"));
+        for _ in 0..30 {
+            assert_eq!(ask(&trial, "a.test").await, "NOERROR qr rd ra; answer: a.test. 60 IN A 192.0.2.2");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{policy}");
+    }
 }
 
 #[tokio::test]

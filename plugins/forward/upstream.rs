@@ -6,6 +6,7 @@ use super::https::Https;
 use super::metrics::UpstreamMetrics;
 use super::reply::Query;
 use super::streams::{Streams, TlsTarget};
+use plugin_api::wire::HEADER;
 use plugin_api::{Message, Name, Request, Type, flag};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -74,6 +75,17 @@ pub(super) struct Upstream {
     metrics: UpstreamMetrics,
 }
 
+/// The times of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// When it begins.
+    pub(super) now: Instant,
+    /// Longest wait for the reply.
+    pub(super) wait: Duration,
+    /// When the query is given up, whatever the attempt waits for.
+    pub(super) deadline: Instant,
+}
+
 /// What an exchange goes over where the upstream leaves the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
@@ -112,26 +124,36 @@ impl Upstream {
         }
     }
 
-    /// Asks now and waits so long for the reply, which [`Upstream::take`] is to be given. What is not UDP has a box of its own, so
-    /// that a query that waits for a datagram does not keep room for it.
-    pub(super) fn ask<'a>(&'a self, request: &'a Request, over: Over, (now, wait): (Instant, Duration)) -> Asked<'a> {
+    /// Asks and waits for the reply, which [`Upstream::take`] is to be given. What is not UDP has a box of its own, so that a
+    /// query that waits for a datagram does not keep room for it.
+    pub(super) fn ask<'a>(&'a self, request: &'a Request, over: Over, times: Times) -> Asked<'a> {
         let Some(datagrams) = self.datagrams(over) else {
-            return Asked::Streamed(Box::pin(self.ask_stream(request, over, wait)));
+            return Asked::Streamed(Box::pin(self.ask_stream(request, over, times)));
         };
         let opened = |is_kept| self.metrics.opened("udp", is_kept);
-        let query = Query::of(request, request.reply_limit().max(512), wait);
-        query.and_then(|query| datagrams.ask(query, now, opened)).unwrap_or_else(Asked::failed)
+        let query = Query::of(request, request.reply_limit().max(512), times.wait);
+        query.and_then(|query| datagrams.ask(query, times.now, opened)).unwrap_or_else(Asked::failed)
     }
 
-    /// Takes what came of asking at `start`: counts it, and gives a reply the request's id.
+    /// Takes the outcome of an attempt that began at `start`: counts it, and gives a reply the request's id and the letters of
+    /// the request's question. An upstream may have letters of its own, and clients that mix them (0x20) drop such a reply.
     pub(super) fn take(
         &self,
         asked: Result<Message, Fault>,
         request: &Request,
         start: Instant,
     ) -> Result<Message, Fault> {
-        let mut message = asked?;
+        let mut message = asked.inspect_err(|fault| {
+            if let Fault::Bare(rcode) = fault {
+                self.metrics.observe(*rcode, start.elapsed());
+            }
+        })?;
         message.set_id(request.id());
+        let has_same_letters =
+            message.octets().get(HEADER..).is_some_and(|question| question.starts_with(request.qname().as_wire()));
+        if !has_same_letters {
+            message.set_question(request);
+        }
         self.metrics.observe(message.rcode(), start.elapsed());
         Ok(message)
     }
@@ -142,12 +164,12 @@ impl Upstream {
     }
 
     /// Asks by HTTPS or by a stream.
-    async fn ask_stream(&self, request: &Request, over: Over, wait: Duration) -> Result<Message, Fault> {
+    async fn ask_stream(&self, request: &Request, over: Over, times: Times) -> Result<Message, Fault> {
         let limit = match over {
             Over::Udp => request.reply_limit().max(512),
             Over::Tcp => STREAM_LIMIT,
         };
-        let mut query = Query::of(request, limit, wait)?;
+        let mut query = Query::of(request, limit, times.wait)?.until(times.deadline);
         if let Some(https) = &self.https {
             return https.ask(&query).await;
         }
@@ -164,6 +186,11 @@ impl Upstream {
     /// Whether it counts as down.
     pub(super) fn is_down(&self) -> bool {
         self.max_fails != 0 && self.fails.load(Ordering::Relaxed) > self.max_fails
+    }
+
+    /// Whether it failed a query, and no probe succeeded since.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.is_probing.load(Ordering::Relaxed)
     }
 
     /// Begins to probe until a probe succeeds, unless that is going on or not wanted.
@@ -198,7 +225,10 @@ impl Upstream {
             // That so much is on its way says nothing about the upstream.
             return false;
         }
-        let is_well = matches!(outcome, Ok(_) | Err(Fault::Mismatch | Fault::Malformed(_)));
+        let is_well = matches!(
+            outcome,
+            Ok(_) | Err(Fault::Mismatch | Fault::Bare(_) | Fault::Malformed(_) | Fault::Undecodable(_))
+        );
         if is_well {
             self.fails.store(0, Ordering::Relaxed);
         } else {
