@@ -1,5 +1,6 @@
 //! The query that must not come back: sends it, counts it, and says what to change when it does.
 
+use futures_util::stream::{self, StreamExt as _};
 use plugin_api::setup::Control;
 use plugin_api::wire::HEADER;
 use plugin_api::{BoxFuture, Lifecycle, Name, Type, Zone, flag};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// Sightings from which on there is a loop (CoreDNS's).
 const LOOP: u32 = 3;
@@ -20,35 +22,88 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for the reply to one try (miekg/dns: dnsTimeout).
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Looks for a loop in one server block.
+/// Zones of a block that are searched at the same time.
+const CONCURRENT: usize = 8;
+
+/// Looks for a loop in one server block: in each of its zones, since each may have an upstream of its own.
 pub(super) struct Detector {
-    zone: Zone,
-    name: Name,
+    probes: Vec<Arc<Probe>>,
     /// The listener that is asked: its name in messages, its address.
     listener: OnceLock<(String, SocketAddr)>,
-    seen: Arc<AtomicU32>,
-    is_done: Arc<AtomicBool>,
     upstream: Mutex<Option<String>>,
     control: Arc<dyn Control>,
     task: Mutex<Option<AbortHandle>>,
 }
 
-impl Detector {
-    /// A detector with a name of its own in `zone`.
-    pub(super) fn new(zone: Zone, control: Arc<dyn Control>) -> Self {
+/// The query for one zone.
+pub(super) struct Probe {
+    zone: Zone,
+    name: Name,
+    seen: AtomicU32,
+    is_done: AtomicBool,
+}
+
+impl Probe {
+    /// A probe with a name of its own in `zone`; none in a zone whose name is too long to have one.
+    fn new(zone: &Zone) -> Option<Self> {
         let label = || (rand::random::<u64>() >> 2).to_string();
-        let text =
-            format!("{}.{}.{}", label(), label(), if zone.name().is_root() { String::new() } else { zone.to_string() });
-        let name = Name::from_text(&text).unwrap_or_else(|_| zone.name().clone());
-        let (seen, is_done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-        let (listener, upstream, task) = (OnceLock::new(), Mutex::new(None), Mutex::new(None));
-        Self { zone, name, listener, seen, is_done, upstream, control, task }
+        let parent = if zone.name().is_root() { String::new() } else { zone.to_string() };
+        let name = Name::from_text(&format!("{}.{}.{parent}", label(), label())).ok()?;
+        Some(Self { zone: zone.clone(), name, seen: AtomicU32::new(0), is_done: AtomicBool::new(false) })
     }
 
-    /// Looks for this name instead, for tests.
+    /// The query on the wire, behind its id.
+    fn query(&self) -> (u16, Vec<u8>) {
+        let id = rand::random();
+        let mut octets = Vec::with_capacity(HEADER + 64);
+        for field in [id, flag::RD, 1, 0, 0, 0] {
+            octets.extend_from_slice(&u16::to_be_bytes(field));
+        }
+        octets.extend_from_slice(self.name.as_wire());
+        octets.extend_from_slice(&Type::HINFO.0.to_be_bytes());
+        octets.extend_from_slice(&1_u16.to_be_bytes());
+        (id, octets)
+    }
+
+    /// Asks until a reply comes, at most until `end`; gives the error if no address could be asked in all that time.
+    async fn search(self: Arc<Self>, addresses: Arc<[SocketAddr]>, end: Instant) -> Option<io::Error> {
+        let query = self.query();
+        let mut failure = None;
+        let mut was_asked = false;
+        let tries = async {
+            loop {
+                let result = ask(&addresses, &query).await;
+                was_asked |= result.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::TimedOut);
+                match result {
+                    Ok(()) => break,
+                    Err(error) => failure = Some(error),
+                }
+                // A query that got no reply is asked again, and must not be taken for one that came back: an upstream that
+                // is down at the start is no loop.
+                self.seen.store(0, Ordering::Release);
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        // Whether it came through or not: a loop would have shown by now.
+        drop(tokio::time::timeout_at(end, tries).await);
+        self.is_done.store(true, Ordering::Relaxed);
+        failure.filter(|_| !was_asked)
+    }
+}
+
+impl Detector {
+    /// A detector for the zones of a block.
+    pub(super) fn new(zones: &[Zone], control: Arc<dyn Control>) -> Self {
+        let probes = zones.iter().filter_map(Probe::new).map(Arc::new).collect();
+        Self { probes, listener: OnceLock::new(), upstream: Mutex::new(None), control, task: Mutex::new(None) }
+    }
+
+    /// Looks for this name in its first zone instead, for tests.
     #[cfg(test)]
     pub(super) fn rename(&mut self, name: &str) {
-        self.name = Name::from_text(name).unwrap_or_else(|_| Name::root());
+        if let Some(probe) = self.probes.first_mut().and_then(Arc::get_mut) {
+            probe.name = Name::from_text(name).unwrap_or_else(|_| Name::root());
+        }
     }
 
     /// Learns the listeners of the block; the first is asked.
@@ -59,16 +114,19 @@ impl Detector {
         }
     }
 
-    /// Whether this is the detector's query, while it still looks.
-    pub(super) fn is_own(&self, name: &Name) -> bool {
-        !self.is_done.load(Ordering::Relaxed) && *name == self.name
+    /// The probe with this name, while it still looks.
+    pub(super) fn probe(&self, name: &Name) -> Option<&Probe> {
+        self.probes
+            .iter()
+            .map(|probe| &**probe)
+            .find(|probe| !probe.is_done.load(Ordering::Relaxed) && *name == probe.name)
     }
 
     /// Counts a sighting; the third ends the process.
-    pub(super) fn see(&self, peer: SocketAddr) {
-        if self.seen.fetch_add(1, Ordering::AcqRel) + 1 >= LOOP {
-            self.is_done.store(true, Ordering::Relaxed);
-            self.control.fail(self.verdict(peer));
+    pub(super) fn see(&self, probe: &Probe, peer: SocketAddr) {
+        if probe.seen.fetch_add(1, Ordering::AcqRel) + 1 >= LOOP {
+            probe.is_done.store(true, Ordering::Relaxed);
+            self.control.fail(self.verdict(probe, peer));
         }
     }
 
@@ -79,8 +137,7 @@ impl Detector {
     }
 
     /// CoreDNS's line, and one that says what to change.
-    fn verdict(&self, peer: SocketAddr) -> String {
-        let Self { zone, name, .. } = self;
+    fn verdict(&self, Probe { zone, name, .. }: &Probe, peer: SocketAddr) -> String {
         let listener = self.listener.get().map_or("", |(shown, _)| shown);
         let upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner).take();
         let culprit = upstream.map_or_else(
@@ -95,65 +152,82 @@ impl Detector {
              (127.0.0.53)"
         )
     }
+}
 
-    /// The query on the wire.
-    fn query(&self) -> (u16, Vec<u8>) {
-        let id = rand::random();
-        let mut octets = Vec::with_capacity(HEADER + 64);
-        for field in [id, flag::RD, 1, 0, 0, 0] {
-            octets.extend_from_slice(&u16::to_be_bytes(field));
+/// Asks the addresses of a listener, one after the other, until one of them can be asked; waits for any reply.
+///
+/// # Errors
+/// `TimedOut` without a reply, or the reason why the first of them could not be asked.
+async fn ask(addresses: &[SocketAddr], query: &(u16, Vec<u8>)) -> io::Result<()> {
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for (index, address) in addresses.iter().enumerate() {
+        match exchange(*address, query).await {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => {
+                if index == 0 {
+                    failure = error;
+                }
+            }
+            result => return result,
         }
-        octets.extend_from_slice(self.name.as_wire());
-        octets.extend_from_slice(&Type::HINFO.0.to_be_bytes());
-        octets.extend_from_slice(&1_u16.to_be_bytes());
-        (id, octets)
     }
+    Err(failure)
 }
 
 /// Asks once and waits for any reply.
-async fn exchange(to: SocketAddr, (id, query): (u16, Vec<u8>)) -> io::Result<()> {
+async fn exchange(to: SocketAddr, (id, query): &(u16, Vec<u8>)) -> io::Result<()> {
     let local = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((local, 0)).await?;
     socket.connect(to).await?;
-    socket.send(&query).await?;
+    socket.send(query).await?;
     let mut buffer = [0; 512];
     loop {
         let length = tokio::time::timeout(TIMEOUT, socket.recv(&mut buffer)).await??;
-        if length >= HEADER && plugin_api::wire::read_u16(&buffer, 0) == Some(id) {
+        if length >= HEADER && plugin_api::wire::read_u16(&buffer, 0) == Some(*id) {
             return Ok(());
         }
     }
 }
 
-/// Where a listener on all addresses is asked.
-const fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), address.port()),
-        _ => address,
+/// The addresses at which a listener is asked. One on all addresses takes both families, but the machine may have only one:
+/// CoreDNS asks IPv4 alone, or IPv6 alone for `bind ::`.
+fn reachable(shown: &str, address: SocketAddr) -> Vec<SocketAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![address];
     }
+    let mut loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    if shown.starts_with("[::]") {
+        loopback.reverse();
+    }
+    loopback.map(|ip| SocketAddr::new(ip, address.port())).to_vec()
+}
+
+/// Says that no loop could be looked for.
+fn warn(shown: &str, addresses: &[SocketAddr], error: &io::Error) {
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    tracing::warn!(
+        target: "plugin/loop",
+        "cannot tell whether forwarded queries come back: the listener {shown} could not be asked at {} for {PATIENCE:?}: {}",
+        addresses.join(" or "),
+        corefile::os_error_text(error)
+    );
 }
 
 impl Lifecycle for Detector {
     fn activate(&self) {
-        let (is_done, seen) = (Arc::clone(&self.is_done), Arc::clone(&self.seen));
-        let Some((_, address)) = self.listener.get().filter(|(_, address)| address.port() != 0) else {
-            is_done.store(true, Ordering::Relaxed);
+        let probes = self.probes.clone();
+        let Some((shown, address)) = self.listener.get().filter(|(_, address)| address.port() != 0).cloned() else {
+            probes.iter().for_each(|probe| probe.is_done.store(true, Ordering::Relaxed));
             return;
         };
-        let (to, query) = (reachable(*address), self.query());
         let task = tokio::spawn(async move {
-            let tries = async {
-                while exchange(to, query.clone()).await.is_err() {
-                    // A query that got no reply is asked again, and must not be taken for one that came back: an upstream that
-                    // is down at the start is no loop.
-                    seen.store(0, Ordering::Release);
-                    tokio::time::sleep(PAUSE).await;
-                }
-            };
-            // Whether it came through or not: a loop would have shown by now.
-            drop(tokio::time::timeout(PATIENCE, tries).await);
-            is_done.store(true, Ordering::Relaxed);
+            let addresses: Arc<[_]> = reachable(&shown, address).into();
+            let end = Instant::now() + PATIENCE;
+            let searches = stream::iter(probes).map(|probe| probe.search(Arc::clone(&addresses), end));
+            let ends: Vec<_> = searches.buffer_unordered(CONCURRENT).collect().await;
+            let failures: Option<Vec<_>> = ends.into_iter().collect();
+            if let Some(error) = failures.as_deref().and_then(<[_]>::first) {
+                warn(&shown, &addresses, error);
+            }
         });
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     }

@@ -16,10 +16,11 @@ impl Handler for Loop {
     }
 
     fn handle<'a>(&'a self, request: &'a Request, next: Next<'a>) -> Reply<'a> {
-        if request.qtype() != Type::HINFO || !self.0.is_own(request.question().lower()) {
+        if request.qtype() != Type::HINFO {
             return next.run(request);
         }
-        self.0.see(request.peer());
+        let Some(probe) = self.0.probe(request.question().lower()) else { return next.run(request) };
+        self.0.see(probe, request.peer());
         request.keep_metadata();
         Reply::later(async move {
             let mut reply = pin!(next.run(request));

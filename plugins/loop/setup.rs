@@ -15,8 +15,10 @@ pub(super) fn setup(setup: &mut Setup<'_>) -> Result<(), Diagnostic> {
     if setup.input.next() {
         return Err(setup.once());
     }
-    let zone = setup.block.zones.as_slice().first().cloned().unwrap_or_else(Zone::root);
-    let detector = Arc::new(Detector::new(zone, Arc::clone(&setup.process.control)));
+    let root = [Zone::root()];
+    let zones = setup.block.zones.as_slice();
+    let zones = if zones.is_empty() { &root } else { zones };
+    let detector = Arc::new(Detector::new(zones, Arc::clone(&setup.process.control)));
     let linked = Arc::clone(&detector);
     setup.on_link(move |block| {
         linked.link(block.servers, block.addresses);

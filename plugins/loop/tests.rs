@@ -2,11 +2,12 @@
 
 use super::detector::Detector;
 use super::handler::Loop;
-use crate::trial::{self, setup_error};
+use crate::trial::{self, Logged, setup_error};
 use plugin_api::setup::{Control, Reloaded};
 use plugin_api::{BoxFuture, Chain, Clock, Error, Handler, Lifecycle, Name, Next, Reply, Request, Response, Zone};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Remembers why the process was to end.
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Handler for Back {
 fn detector(zone: &str, listener: &str) -> (Arc<Detector>, Arc<Ends>) {
     let ends = Arc::new(Ends::default());
     let zone = Zone::from(Name::from_text(zone).unwrap());
-    let detector = Arc::new(Detector::new(zone, Arc::clone(&ends) as _));
+    let detector = Arc::new(Detector::new(&[zone], Arc::clone(&ends) as _));
     detector.link(&["dns://:53".into()], &[listener.parse().unwrap()]);
     (detector, ends)
 }
@@ -64,14 +65,27 @@ async fn received(detector: &Detector) -> String {
     let port = socket.local_addr().unwrap().port();
     detector.link(&["dns://:53".into()], &[([127, 0, 0, 1], port).into()]);
     detector.activate();
-    let received = tokio::task::spawn_blocking(move || {
-        let mut buffer = [0; 512];
-        let (length, from) = socket.recv_from(&mut buffer).unwrap();
-        buffer[2] |= 0x80;
-        socket.send_to(&buffer[..length], from).unwrap();
-        Name::read(&buffer, 12).unwrap().0.to_string()
-    });
-    received.await.unwrap()
+    tokio::task::spawn_blocking(move || answer(&socket)).await.unwrap()
+}
+
+/// Answers one query; gives its name.
+fn answer(socket: &UdpSocket) -> String {
+    let mut buffer = [0; 512];
+    let (length, from) = socket.recv_from(&mut buffer).unwrap();
+    buffer[2] |= 0x80;
+    socket.send_to(&buffer[..length], from).unwrap();
+    Name::read(&buffer, 12).unwrap().0.to_string()
+}
+
+/// A port of both families at which loopback refuses datagrams, held by these sockets.
+fn refusing() -> (u16, [UdpSocket; 2]) {
+    let four = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = four.local_addr().unwrap().port();
+    let six = UdpSocket::bind(("::1", port)).unwrap();
+    // What comes from elsewhere is refused.
+    four.connect("127.0.0.1:9").unwrap();
+    six.connect("[::1]:9").unwrap();
+    (port, [four, six])
 }
 
 #[test]
@@ -88,7 +102,7 @@ fn set_up_takes_no_argument_and_only_once() {
 async fn a_query_that_comes_back_ends_the_process_and_names_the_upstream() {
     let zone = Zone::from(Name::from_text("example.org").unwrap());
     let ends = Arc::new(Ends::default());
-    let detector = Arc::new(Detector::new(zone, Arc::clone(&ends) as _));
+    let detector = Arc::new(Detector::new(&[zone], Arc::clone(&ends) as _));
     let name = received(&detector).await;
     assert!(name.ends_with(".example.org.") && name.split('.').count() == 5, "{name}");
     let (detector, ends) = detector_named(&name);
@@ -119,15 +133,79 @@ fn detector_named(name: &str) -> (Arc<Detector>, Arc<Ends>) {
 #[tokio::test]
 async fn other_queries_pass_and_the_search_ends() {
     let (detector, ends) = detector(".", "127.0.0.1:53");
-    assert!(!detector.is_own(&Name::from_text("123.456").unwrap()));
+    assert!(detector.probe(&Name::from_text("123.456").unwrap()).is_none());
     drop((detector, ends));
     let control = Arc::new(Ends::default());
-    let detector = Arc::new(Detector::new(Zone::root(), Arc::clone(&control) as _));
+    let detector = Arc::new(Detector::new(&[Zone::root()], Arc::clone(&control) as _));
     let name = Name::from_text(&received(&detector).await).unwrap();
-    while detector.is_own(&name) {
+    while detector.probe(&name).is_some() {
         tokio::task::yield_now().await;
     }
     detector.stop().await;
+}
+
+#[tokio::test]
+async fn every_zone_of_the_block_is_searched() {
+    let (ends, zones) = (Arc::new(Ends::default()), ["a.test", "b.test"]);
+    let zones = zones.map(|zone| Zone::from(Name::from_text(zone).unwrap()));
+    let detector = Detector::new(&zones, Arc::clone(&ends) as _);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    detector.link(&["dns://:53".into()], &[socket.local_addr().unwrap()]);
+    detector.activate();
+    let names = tokio::task::spawn_blocking(move || [(); 2].map(|()| answer(&socket))).await.unwrap();
+    let mut parents = names.each_ref().map(|name| name.splitn(3, '.').last().unwrap());
+    parents.sort_unstable();
+    assert_eq!(parents, ["a.test.", "b.test."]);
+    let second = Name::from_text(&names[1]).unwrap();
+    assert!(detector.probe(&Name::root()).is_none());
+    while detector.probe(&second).is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_loop_names_the_zone_in_which_it_was_found() {
+    let ends = Arc::new(Ends::default());
+    let zones = ["a.test", "b.test"].map(|zone| Zone::from(Name::from_text(zone).unwrap()));
+    let mut detector = Detector::new(&zones, Arc::clone(&ends) as _);
+    detector.rename("1.2.a.test");
+    let name = Name::from_text("1.2.a.test").unwrap();
+    for _ in 0..3 {
+        detector.see(detector.probe(&name).unwrap(), ([127, 0, 0, 1], 4).into());
+    }
+    assert!(detector.probe(&name).is_none());
+    assert!(ends.0.lock().unwrap()[0].contains("detected for zone \"a.test.\""));
+}
+
+#[tokio::test]
+async fn a_listener_on_all_addresses_is_asked_in_either_family() {
+    for (own, shown) in [("127.0.0.1", ":53"), ("127.0.0.1", "[::]:53"), ("::1", ":53"), ("::1", "0.0.0.0:53")] {
+        let (port, [four, six]) = refusing();
+        drop(if own == "::1" { six } else { four });
+        let socket = UdpSocket::bind((own, port)).unwrap();
+        let detector = Detector::new(&[Zone::root()], Arc::<Ends>::default());
+        detector.link(&[format!("dns://{shown}").into()], &[SocketAddr::from(([0_u16; 8], port))]);
+        detector.activate();
+        tokio::task::spawn_blocking(move || answer(&socket)).await.unwrap();
+        detector.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_cannot_be_asked_is_warned_of() {
+    let (port, _sockets) = refusing();
+    let logged = Logged::default();
+    let _guard = tracing::subscriber::set_default(logged.clone());
+    let (detector, ends) = detector(".", &format!("[::]:{port}"));
+    detector.activate();
+    let end = tokio::time::Instant::now() + Duration::from_secs(31);
+    tokio::time::sleep_until(end).await;
+    let expected = format!(
+        "[WARN] plugin/loop: cannot tell whether forwarded queries come back: the listener :53 could not be asked at \
+         127.0.0.1:{port} or [::1]:{port} for 30s: connection refused"
+    );
+    assert_eq!(logged.take(), [expected]);
+    assert_eq!(*ends.0.lock().unwrap(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,10 +213,13 @@ async fn an_upstream_that_is_down_at_the_start_is_no_loop() {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (detector, ends) = detector(".", &socket.local_addr().unwrap().to_string());
     detector.activate();
+    let mut octets = [0; 512];
+    socket.peek_from(&mut octets).await.unwrap();
+    let name = Name::read(&octets, 12).unwrap().0;
     // The listener sees each try and has no reply to it.
     for _ in 0..6 {
         let (_, peer) = socket.recv_from(&mut [0; 512]).await.unwrap();
-        detector.see(peer);
+        detector.see(detector.probe(&name).unwrap(), peer);
     }
     assert_eq!(*ends.0.lock().unwrap(), [""; 0]);
     detector.stop().await;
