@@ -3,13 +3,12 @@
 use super::file::Hosts;
 use super::handler::HostsHandler;
 use super::metrics::HostsMetrics;
-use super::table::Scope;
+use super::table::{Scope, read_address};
 use corefile::args::{go_int, go_quote, go_signed_duration};
 use corefile::{Diagnostic, Dispenser, Token, os_error_text, suggest};
 use plugin_api::setup::normalise;
 use plugin_api::{Fallthrough, Lifecycle, Setup, Zones};
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,7 +128,7 @@ fn property(input: &mut Dispenser, config: &mut Config) -> Result<(), Diagnostic
         },
         "reload" => config.reload = reload(input)?,
         _ if config.fallthrough == Fallthrough::never() => {
-            if name.parse::<IpAddr>().is_err() {
+            if read_address(&name).is_none() {
                 // CoreDNS takes such a line for one of a hosts file that has no effect, and does not say so.
                 let near = suggest(&name, ["fallthrough", "fallthrough_unsupported", "no_reverse", "ttl", "reload"]);
                 let said = input.err(format!("'{name}' is no IP address: the line has no effect"));

@@ -113,7 +113,7 @@ fn wildcard(name: &Name) -> Option<Name> {
 }
 
 /// An address; the zone of an IPv6 address is cut off, and IPv4 in IPv6 is IPv4.
-fn read_address(word: &str) -> Option<IpAddr> {
+pub(super) fn read_address(word: &str) -> Option<IpAddr> {
     let address: IpAddr = word.split('%').next()?.parse().ok()?;
     Some(address.to_canonical())
 }

@@ -201,7 +201,7 @@ fn a_query_before_the_start_finds_the_inline_lines() {
 
 #[test]
 fn lines_without_effect_are_warned_of() {
-    let trial = Trial::new("hosts missing {\n10.0.0.300 a.test\n192.0.2.1 b.test\nfalthrough\n}");
+    let trial = Trial::new("hosts missing {\n10.0.0.300 a.test\nfe80::1%eth0 b.test\nfalthrough\n}");
     let shown: Vec<_> = trial.block.warnings.iter().map(ToString::to_string).collect();
     let no_effect = "is no IP address: the line has no effect";
     assert_eq!(
