@@ -12,6 +12,7 @@ pub mod clock;
 pub mod dns_metrics;
 pub mod edns;
 pub mod go;
+pub mod interface;
 pub mod limits;
 pub mod link;
 pub mod message;

@@ -62,7 +62,7 @@ fn addresses(setup: &Setup<'_>, words: &[Token], interfaces: &[Interface]) -> Re
 /// The machine's interfaces with their addresses; none, and a warning, when the system does not tell.
 fn interfaces() -> Vec<Interface> {
     match if_addrs::get_if_addrs() {
-        Ok(found) => found.into_iter().map(|one| (one.name.clone(), text_of(&one.name, one.ip()))).collect(),
+        Ok(found) => found.iter().map(|one| (device(&one.name).to_owned(), text_of(&one.name, one.ip()))).collect(),
         Err(error) => {
             tracing::warn!(
                 target: "plugin/bind",
@@ -71,6 +71,11 @@ fn interfaces() -> Vec<Interface> {
             Vec::new()
         }
     }
+}
+
+/// The interface of an address: an IPv4 address may have a label in its place, the interface's name with a colon behind it.
+pub(super) fn device(label: &str) -> &str {
+    label.split_once(':').map_or(label, |(name, _)| name)
 }
 
 /// Whether there is an interface of this name; it may be without addresses.

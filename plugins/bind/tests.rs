@@ -1,6 +1,6 @@
 //! The addresses that `bind` leaves behind, and its errors.
 
-use super::setup::text_of;
+use super::setup::{device, text_of};
 use crate::trial::{Trial, setup_error};
 
 /// Checks the addresses that a block listens on.
@@ -24,6 +24,11 @@ fn names_the_interface_of_a_link_local_address() {
     assert_eq!(text_of("eth0", "fe80::1".parse().unwrap()), "fe80::1%eth0");
     assert_eq!(text_of("eth0", "2001:db8::1".parse().unwrap()), "2001:db8::1");
     assert_eq!(text_of("eth0", "169.254.0.1".parse().unwrap()), "169.254.0.1");
+}
+
+#[test]
+fn an_address_with_a_label_belongs_to_its_interface() {
+    assert_eq!(["eth0", "eth0:vip"].map(device), ["eth0", "eth0"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The format of a log line: text with placeholders (CoreDNS: plugin/pkg/replacer).
 
 use crate::local_address::local_address;
+use plugin_api::interface::ip_text;
 use plugin_api::{Rcode, Request, flag};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// CoreDNS's default format.
@@ -209,7 +210,7 @@ fn push_asked(line: &mut String, field: Field, request: &Request) {
         Field::Class => push!(line, "{}", question.class()),
         Field::Proto => line.push_str(request.origin().transport.network()),
         Field::Size => push!(line, "{}", request.size()),
-        Field::Remote => push_address(line, request.peer().ip()),
+        Field::Remote => push_address(line, request.peer()),
         Field::Port => push!(line, "{}", request.peer().port()),
         Field::Local => push_address(line, local_address(request)),
         Field::Id => push!(line, "{}", request.id()),
@@ -220,10 +221,11 @@ fn push_asked(line: &mut String, field: Field, request: &Request) {
     }
 }
 
-/// Appends an address, one of IPv6 in brackets (RFC 3986 §3.2.2).
-fn push_address(line: &mut String, address: IpAddr) {
-    match address.to_canonical() {
-        IpAddr::V4(address) => push!(line, "{address}"),
-        IpAddr::V6(address) => push!(line, "[{address}]"),
+/// Appends the IP of an address, one of IPv6 in brackets (RFC 3986 §3.2.2), a link-local one with its interface.
+fn push_address(line: &mut String, address: SocketAddr) {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => push!(line, "{ip}"),
+        IpAddr::V6(ip) if !ip.is_unicast_link_local() => push!(line, "[{ip}]"),
+        IpAddr::V6(_) => push!(line, "[{}]", ip_text(address)),
     }
 }

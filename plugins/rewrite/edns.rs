@@ -126,7 +126,7 @@ impl Variable {
             Self::ClientIp => octets(client),
             Self::ClientPort => request.peer().port().to_be_bytes().to_vec(),
             Self::Protocol => request.origin().transport.network().as_bytes().to_vec(),
-            Self::ServerIp => match (client, local_address(request).to_canonical()) {
+            Self::ServerIp => match (client, local_address(request).ip().to_canonical()) {
                 (IpAddr::V4(_), IpAddr::V6(_)) => return None,
                 (IpAddr::V6(_), IpAddr::V4(server)) => server.to_ipv6_mapped().octets().to_vec(),
                 (_, server) => octets(server),

@@ -262,7 +262,7 @@ impl Root for Filling<'_> {
             "Group" => Data::Map(self.groups.iter().map(|(key, group)| (key.clone(), text(group))).collect()),
             "Class" => text(self.class),
             "Type" => text(self.qtype),
-            "Remote" => Data::Text(self.request.peer().ip().to_canonical().to_string()),
+            "Remote" => Data::Text(plugin_api::interface::ip_text(self.request.peer())),
             "Var" => Data::Map(self.variables.iter().map(|(key, value)| (key.clone(), data(value))).collect()),
             "Question" => question(self.request),
             "Message" => message_fields(self.request),

@@ -8,12 +8,13 @@ use crate::load::{Failure, Loaded};
 use corefile::keys::{Scheme, ServerKey, inspect};
 use corefile::{Diagnostic, ServerBlock};
 use plugin_api::dns_metrics::{DnsMetrics, Scope};
+use plugin_api::interface::interface_index;
 use plugin_api::link::{Kept, MetadataProvider, View};
 use plugin_api::setup::{Block as Drawer, Linked};
 use plugin_api::{Lifecycle, Plugin, Process, Settings, Setup, Zone, Zones};
 use prometheus_client::metrics::counter::Counter;
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 /// A configuration that is ready to be started.
@@ -182,13 +183,21 @@ fn resolve(host: &str, port: &str) -> Result<SocketAddr, String> {
     if host.is_empty() {
         return Ok(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
     }
-    let ip: IpAddr = host.parse().map_err(|_| format!("lookup {host}: no such host"))?;
-    Ok(SocketAddr::new(ip, port))
+    let (text, zone) = host.split_once('%').unwrap_or((host, ""));
+    let ip: IpAddr = text.parse().map_err(|_| format!("lookup {host}: no such host"))?;
+    Ok(match ip.to_canonical() {
+        IpAddr::V6(ip) if !zone.is_empty() => SocketAddrV6::new(ip, port, 0, interface_index(zone)).into(),
+        ip => SocketAddr::new(ip, port),
+    })
 }
 
-/// The address as Go shows it: without host for the wildcard.
+/// The address as Go shows it: without host for the wildcard, with the interface's name for a link-local one.
 fn shown(host: &str, address: SocketAddr) -> String {
-    if host.is_empty() { format!(":{}", address.port()) } else { address.to_string() }
+    match (host.split_once('%'), address) {
+        _ if host.is_empty() => format!(":{}", address.port()),
+        (Some((_, zone)), SocketAddr::V6(v6)) => format!("[{}%{zone}]:{}", v6.ip(), v6.port()),
+        _ => address.to_string(),
+    }
 }
 
 /// Refuses zones that two blocks would serve on one address (CoreDNS: core/dnsserver/address.go).
@@ -359,8 +368,9 @@ impl Planned {
     #[must_use]
     pub fn listing(&self) -> Vec<String> {
         let port = self.address.port();
-        let is_bound = !self.name.ends_with(&format!("://:{port}"));
-        let on = if is_bound { format!(" on {}", self.address.ip()) } else { String::new() };
+        let shown = self.name.split_once("://").map_or(&*self.name, |(_, address)| address);
+        let host = shown.rsplit_once(':').map_or(shown, |(host, _)| host).trim_matches(['[', ']']);
+        let on = if host.is_empty() { String::new() } else { format!(" on {host}") };
         let mut lines = Vec::new();
         for zone in &self.zones {
             let bare = zone.split_once("://").map_or(&**zone, |(_, bare)| bare);

@@ -1,7 +1,7 @@
 //! Tests of what comes of a Corefile.
 
 use super::{Building, inspect};
-use super::{check_overlap, is_preferred, resolve};
+use super::{check_overlap, is_preferred, resolve, shown};
 use plugin_api::setup::Settings;
 
 #[test]
@@ -14,6 +14,23 @@ fn ports_are_read_as_go_does() {
         ("abc", "lookup tcp/abc: unknown port"),
     ] {
         assert_eq!(resolve("", port).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn addresses_are_named_as_go_does() {
+    for (host, expected) in [
+        ("", ":53"),
+        ("0.0.0.0", "0.0.0.0:53"),
+        ("::", "[::]:53"),
+        ("2001:db8::1", "[2001:db8::1]:53"),
+        ("::ffff:127.0.0.1", "127.0.0.1:53"),
+        ("fe80::1%lo", "[fe80::1%lo]:53"),
+    ] {
+        let address = resolve(host, "53").unwrap();
+        assert_eq!(shown(host, address), expected);
+        let scope = if let std::net::SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
+        assert_eq!(scope > 0, host.contains('%'), "{host}");
     }
 }
 

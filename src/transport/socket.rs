@@ -138,11 +138,29 @@ struct Outbound {
     slice: libc::iovec,
 }
 
+/// The address that a datagram was sent to.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    ip: IpAddr,
+    /// The number of the interface that a link-local address of IPv6 belongs to; 0 for any other address.
+    interface: u32,
+}
+
+impl Asked {
+    /// With a port.
+    pub(super) fn socket_addr(self, port: u16) -> SocketAddr {
+        match self.ip {
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, self.interface).into(),
+            ip => SocketAddr::new(ip, port),
+        }
+    }
+}
+
 /// Where a reply that comes later is to go.
 pub(super) struct ReplyTo {
     peer: Peer,
     peer_length: libc::socklen_t,
-    local: Option<IpAddr>,
+    local: Option<Asked>,
 }
 
 /// A received datagram as the reader sees it.
@@ -152,7 +170,7 @@ pub(super) struct Packet<'a> {
     /// Who sent it; IPv4 as IPv4 on a dual-stack socket, too.
     pub(super) peer: SocketAddr,
     /// The address that it was sent to, where the system says so.
-    pub(super) local: Option<IpAddr>,
+    pub(super) local: Option<Asked>,
 }
 
 /// Room for one batch in and one out. Its parts stand in boxes, so that the pointers between them stay good.
@@ -333,7 +351,7 @@ fn address(peer: &Peer, length: libc::socklen_t) -> Option<SocketAddr> {
 }
 
 /// The address that a received datagram was sent to, from its control messages.
-fn destination(head: &libc::msghdr) -> Option<IpAddr> {
+fn destination(head: &libc::msghdr) -> Option<Asked> {
     if head.msg_controllen == 0 {
         return None;
     }
@@ -346,11 +364,13 @@ fn destination(head: &libc::msghdr) -> Option<IpAddr> {
         match (message.cmsg_level, message.cmsg_type) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                Some(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()).into())
+                Some(Asked { ip: Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()).into(), interface: 0 })
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).to_canonical())
+                let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                let interface = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+                Some(Asked { ip: ip.to_canonical(), interface: interface as _ })
             }
             _ => None,
         }
@@ -358,8 +378,8 @@ fn destination(head: &libc::msghdr) -> Option<IpAddr> {
 }
 
 /// Writes the control message that makes a datagram leave from `source`; none leaves the choice to the routes. The
-/// interface is left open in any case, so that asymmetric routes work.
-fn write_source(head: &mut libc::msghdr, control: &mut Control, source: Option<IpAddr>) {
+/// interface is left open, so that asymmetric routes work, but for a link-local address, which is one of its interface.
+fn write_source(head: &mut libc::msghdr, control: &mut Control, source: Option<Asked>) {
     head.msg_control = std::ptr::null_mut();
     head.msg_controllen = 0;
     let Some(source) = source else { return };
@@ -367,7 +387,7 @@ fn write_source(head: &mut libc::msghdr, control: &mut Control, source: Option<I
     head.msg_controllen = CONTROL as _;
     // The peer's form tells the socket's family: on a dual-stack socket IPv4 is mapped.
     let is_v4_socket = usize::try_from(head.msg_namelen).is_ok_and(|length| length == size_of::<libc::sockaddr_in>());
-    let length = match (source, is_v4_socket) {
+    let length = match (source.ip, is_v4_socket) {
         (IpAddr::V4(v4), true) => {
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
@@ -376,12 +396,13 @@ fn write_source(head: &mut libc::msghdr, control: &mut Control, source: Option<I
             };
             put_control(head, (libc::IPPROTO_IP, libc::IP_PKTINFO), info)
         }
-        (source, _) => {
-            let v6 = match source {
+        (ip, _) => {
+            let v6 = match ip {
                 IpAddr::V4(v4) => v4.to_ipv6_mapped(),
                 IpAddr::V6(v6) => v6,
             };
-            let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: v6.octets() }, ipi6_ifindex: 0 };
+            let ipi6_addr = libc::in6_addr { s6_addr: v6.octets() };
+            let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: source.interface as _ };
             put_control(head, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), info)
         }
     };

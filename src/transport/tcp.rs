@@ -202,7 +202,6 @@ enum Fate {
 impl Connection {
     /// Takes a connection over; none if it has gone already.
     fn new(stream: TcpStream, peer: SocketAddr, current: Current) -> Option<Self> {
-        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
         let local = canonical(stream.local_addr().ok()?);
         stream.set_nodelay(true).ok()?;
         Some(Self { _counted: Counted::new(), stream, current, peer: canonical(peer), local, queries: 0 })
@@ -355,6 +354,14 @@ impl Connection {
         let written = timeout(limit, self.stream.write_all(output)).await;
         output.clear();
         if matches!(written, Ok(Ok(()))) { Fate::Open } else { Fate::Closed }
+    }
+}
+
+/// The address with IPv4 in the form of IPv4; a link-local one keeps its interface.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
+        _ => address,
     }
 }
 

@@ -13,7 +13,7 @@ use plugin_api::metrics::OwnCell;
 use plugin_api::{Message, Request, Transport};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -254,7 +254,7 @@ impl Worker {
         let Desk { batch, shed, slot, pool, spare, held } = desk;
         let Some((packet, out)) = batch.exchange(index) else { return };
         let mut request = spare.take().unwrap_or_else(|| server.request(Transport::Udp));
-        let local = packet.local.map_or(self.local, |ip: IpAddr| SocketAddr::new(ip, self.local.port()));
+        let local = packet.local.map_or(self.local, |asked| asked.socket_addr(self.local.port()));
         request.set_arrival(packet.peer, local, arrival);
         match server.admit(packet.octets, &mut request, out) {
             Verdict::Query => (),

@@ -6,6 +6,7 @@ use super::{Environment, check};
 use crate::local_address::local_address;
 use ipnet::IpNet;
 use plugin_api::Request;
+use plugin_api::interface::ip_text;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -64,7 +65,7 @@ impl Environment for QueryEnvironment<'_> {
         Ok(match (name, arguments) {
             ("bufsize", []) => whole(request.reply_limit()),
             ("class", []) => Value::text(question.class().to_string()),
-            ("client_ip", []) => Value::text(request.peer().ip().to_canonical().to_string()),
+            ("client_ip", []) => Value::text(ip_text(request.peer())),
             ("do", []) => Value::Bool(request.dnssec_ok()),
             ("group", [key @ (Value::Int(_) | Value::Text(_))]) => {
                 Value::text(self.groups.and_then(|groups| groups.get(&key.to_string())).cloned().unwrap_or_default())
@@ -77,7 +78,7 @@ impl Environment for QueryEnvironment<'_> {
             ("opcode", []) => Value::Int(i64::from(request.opcode().0)),
             ("port", []) => Value::text(request.peer().port().to_string()),
             ("proto", []) => Value::text(request.origin().transport.network()),
-            ("server_ip", []) => Value::text(local_address(request).to_canonical().to_string()),
+            ("server_ip", []) => Value::text(ip_text(local_address(request))),
             ("server_port", []) => Value::text(request.origin().local.port().to_string()),
             ("size", []) => whole(request.size()),
             ("type", []) => Value::text(question.qtype().to_string()),
