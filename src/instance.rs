@@ -15,7 +15,7 @@ use plugin_api::link::Kept;
 use plugin_api::{BoxFuture, Clock, Control, Lifecycle, Metrics, Plugin, Process, Reloaded};
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -360,9 +360,9 @@ impl Bound {
     fn open(planned: &Planned, threads: usize) -> Result<Self, String> {
         let shown = planned.name.split_once("://").map_or("", |(_, address)| address);
         let tcp = bind(planned.address, BoundTcp::bind)
-            .map_err(|error| format!("Listen: listen tcp {shown}: bind: {}", os_error_text(&error)))?;
+            .map_err(|error| format!("Listen: listen tcp {shown}: {}", refusal(&error)))?;
         let udp = open_udp(planned.address, threads)
-            .map_err(|error| format!("ListenPacket: listen udp {shown}: bind: {}", os_error_text(&error)))?;
+            .map_err(|error| format!("ListenPacket: listen udp {shown}: {}", refusal(&error)))?;
         Ok(Self { tcp, udp })
     }
 
@@ -392,14 +392,26 @@ fn open_udp(address: SocketAddr, count: usize) -> io::Result<Vec<BoundUdp>> {
     Ok(sockets)
 }
 
-/// Opens a socket; the wildcard is IPv4's on a machine without IPv6.
+/// Opens a socket. The wildcard of either family is that of both, as in Go; on a machine without IPv6 it is IPv4's.
 fn bind<T>(address: SocketAddr, open: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
-    match open(address) {
-        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip().is_unspecified() => {
-            open((Ipv4Addr::UNSPECIFIED, address.port()).into())
-        }
+    if !address.ip().is_unspecified() {
+        return open(address);
+    }
+    let wildcard = |ip: IpAddr| open((ip, address.port()).into());
+    match wildcard(Ipv6Addr::UNSPECIFIED.into()) {
+        Err(error) if lacks_family(&error) => wildcard(Ipv4Addr::UNSPECIFIED.into()),
         result => result,
     }
+}
+
+/// Whether the system has no sockets of the family that was asked for.
+fn lacks_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+/// The system call that refused a listening socket and why, in Go's words.
+fn refusal(error: &io::Error) -> String {
+    format!("{}: {}", if lacks_family(error) { "socket" } else { "bind" }, os_error_text(error))
 }
 
 /// The process as plugins reach it.

@@ -97,6 +97,7 @@ pub fn build(
     check_schemes(&blocks).map_err(Failure::Start)?;
     let debug = blocks.iter().any(|block| block.drawer.settings.debug);
     let sites = serve(blocks, process).map_err(reject)?;
+    warn_of_chance(&sites);
     Ok(Configuration { sites, managed, kept, debug })
 }
 
@@ -105,6 +106,25 @@ fn warn(warning: &Diagnostic) {
     match &warning.help {
         Some(help) => tracing::warn!("{warning} ({help})"),
         None => tracing::warn!("{warning}"),
+    }
+}
+
+/// Warns of server blocks that listen on every address and write it differently (`0.0.0.0`, `::`, no `bind`): they share the port,
+/// and the system gives each query to one of them by chance, as it does with CoreDNS.
+fn warn_of_chance(sites: &[Planned]) {
+    let is_every = |site: &&Planned| site.address.ip().is_unspecified() && site.address.port() != 0;
+    let every: Vec<_> = sites.iter().filter(is_every).collect();
+    for (index, site) in every.iter().enumerate() {
+        let is_other = |other: &&&Planned| other.address.port() == site.address.port() && other.zones != site.zones;
+        if let Some(other) = every.iter().take(index).find(is_other) {
+            tracing::warn!(
+                "{} and {} stand for the same addresses and serve different zones: each query reaches one of them by chance \
+                 (write the same `bind` in all server blocks on port {})",
+                other.name,
+                site.name,
+                site.address.port()
+            );
+        }
     }
 }
 
