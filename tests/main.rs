@@ -1,6 +1,8 @@
 //! The integration tests, in one binary because each further one would link everything again.
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod apiserver;
 #[cfg(test)]
 mod bad_input;

@@ -59,6 +59,15 @@ pub fn enter(resolv_conf: Option<&Path>) -> io::Result<()> {
     Ok(())
 }
 
+/// Moves the calling thread into a network namespace of its own in which nothing is set up.
+///
+/// # Errors
+///
+/// The thread may not.
+pub fn enter_bare() -> io::Result<()> {
+    Ok(unshare(CloneFlags::CLONE_NEWNET)?)
+}
+
 /// Gives the network that the calling thread has [`enter`]ed another address.
 ///
 /// # Errors
