@@ -309,7 +309,7 @@ impl Bound {
     /// Begins to serve them.
     fn serve(self, server: Arc<Server>, handoff: &Handoff) -> io::Result<Listener> {
         let current = Arc::new(ArcSwap::from(server));
-        let tcp = self.tcp.serve(Arc::clone(&current), &handoff.runtime)?;
+        let tcp = self.tcp.serve(Arc::clone(&current), handoff)?;
         let udp = self.udp.into_iter().map(|bound| bound.serve(Arc::clone(&current), handoff.clone()));
         Ok(Listener { udp: udp.collect::<io::Result<_>>()?, tcp, current })
     }
