@@ -54,6 +54,7 @@ mod reply_kind;
 mod search_list;
 #[cfg(test)]
 mod trial;
+mod trust;
 mod zonefile;
 
 pub use directives::{COREDNS_DIRECTIVES, hints, names};

@@ -2,7 +2,6 @@
 //!
 //! Usage text, errors and exit codes are CoreDNS's; `-kubernetes.manifests` is ours.
 
-use crate::load::DEFAULT_PORT;
 use std::path::PathBuf;
 
 /// What was asked for.
@@ -28,7 +27,7 @@ impl Default for Flags {
     fn default() -> Self {
         Self {
             conf: String::new(),
-            port: DEFAULT_PORT.to_owned(),
+            port: "53".to_owned(),
             pidfile: String::new(),
             plugins: false,
             quiet: false,

@@ -17,8 +17,6 @@ mod language;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
-mod messages;
-#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod overload;

@@ -30,7 +30,7 @@ const SIBLINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Modules of crate `plugins` that are no plugin and may be used by all.
-const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial", "zonefile"];
+const SHARED: &[&str] = &["endpoint", "pattern", "testing", "trial", "trust", "zonefile"];
 
 /// Names of modules that hold tests or what only tests use.
 const TEST_MODULES: &[&str] = &["tests", "testing", "trial", "recorded", "properties", "exercise"];

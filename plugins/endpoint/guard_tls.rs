@@ -1,17 +1,19 @@
 //! The TLS part of a guard: our certificate, who must show one, and what is spoken. Knows no request.
 
 use super::guard::read_file;
+use crate::trust::load_identity;
 use corefile::os_error_text;
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{
     DigitallySignedStruct, DistinguishedName, Error, NamedGroup, RootCertStore, ServerConfig, SignatureScheme,
     SupportedCipherSuite, SupportedProtocolVersion, version,
@@ -74,13 +76,8 @@ pub(super) fn acceptor(section: &TlsSection, folder: &Path) -> Result<Option<Tls
     }
     let certificate = given(&section.cert, "cert_file", &section.cert_file, folder)?;
     let key = given(&section.key, "key_file", &section.key_file, folder)?;
-    let failed = |error: &dyn std::fmt::Display| format!("failed to load X509KeyPair: tls: {error}");
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate).collect();
-    let chain = chain.map_err(|error| failed(&error))?;
-    if chain.is_empty() {
-        return Err(failed(&"failed to find any PEM data in certificate input"));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| failed(&error))?;
+    let identity = load_identity(&certificate, &key);
+    let identity = identity.map_err(|error| format!("failed to load X509KeyPair: {error}"))?;
     let provider = Arc::new(provider(section)?);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_protocol_versions(&versions(section)?).map_err(|error| error.to_string())?;
@@ -88,7 +85,7 @@ pub(super) fn acceptor(section: &TlsSection, folder: &Path) -> Result<Option<Tls
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| failed(&error))?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
@@ -124,7 +121,7 @@ fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersio
 
 /// The ciphers and curves: all, or those that are named, in that order. The ciphers of TLS 1.3 cannot be chosen.
 fn provider(section: &TlsSection) -> Result<CryptoProvider, String> {
-    let mut provider = ring::default_provider();
+    let mut provider = aws_lc_rs::default_provider();
     if !section.cipher_suites.is_empty() {
         let (always, mut old): (Vec<_>, Vec<_>) =
             provider.cipher_suites.into_iter().partition(|suite| matches!(suite, SupportedCipherSuite::Tls13(_)));

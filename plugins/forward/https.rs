@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::reply::{Query, read_whole};
 use super::streams::{MAX_CONNECTIONS, take_turn};
+use crate::trust::rejection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -97,7 +98,10 @@ impl Https {
         };
         let request = request.map_err(|error| Fault::Other(self.failed(&error.to_string())))?;
         let sent = self.client.request(request).await;
-        let response = sent.map_err(|error| Fault::Other(self.failed(&chain(&error))))?;
+        let response = sent.map_err(|error| {
+            let cause = rejection(&error).unwrap_or_else(|| chain(&error));
+            Fault::Other(self.failed(&cause))
+        })?;
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         body.map(http_body_util::Collected::to_bytes).map_err(|error| Fault::Other(self.failed(&error.to_string())))
     }

@@ -3,6 +3,7 @@
 use super::datagrams::Keep;
 use super::fault::{Ends, Fault};
 use super::reply::{Query, id_of, read_whole};
+use crate::trust::rejection;
 use plugin_api::Message;
 use std::collections::VecDeque;
 use std::io;
@@ -134,7 +135,8 @@ impl Streams {
         let from = tcp.set_nodelay(true).and_then(|()| tcp.local_addr()).map_err(failed("socket"))?;
         let Some(tls) = &self.tls else { return Ok((Box::new(tcp), from)) };
         let secured = tls.connector.connect(tls.name.clone(), tcp).await;
-        let secured = secured.map_err(|error| Fault::Other(format!("tls: {error}")))?;
+        let failed = |error| Fault::Other(rejection(&error).unwrap_or_else(|| format!("tls: {error}")));
+        let secured = secured.map_err(failed)?;
         Ok((Box::new(secured), from))
     }
 

@@ -9,7 +9,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
@@ -92,7 +92,7 @@ fn sign(
 
 /// The server's side of TLS: HTTP/2 before HTTP/1.1, client certificates of our CA looked at but not demanded.
 fn acceptor(ca: &Certificate, server: &Certificate, key: &KeyPair) -> Result<TlsAcceptor, Failure> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().clone())?;
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))

@@ -8,7 +8,7 @@ use kubesim::KubeSim;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -19,7 +19,7 @@ use crate::client::{Answer, SERVICES, get, request, send_http2, send_over, servi
 async fn connect(sim: &KubeSim, is_http2: bool, has_certificate: bool) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(sim.ca().unwrap().as_bytes()).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
     let mut config = if has_certificate {
         let pair = sim.client().unwrap();

@@ -7,13 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::FutureExt;
 use http::{HeaderValue, Uri, header};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tower::{BoxError, ServiceBuilder};
 
 use crate::kubernetes::source::LOG;
+use crate::trust::{self, ClientIdentity, ClientTls};
 
 /// Where a pod finds its credentials.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -82,11 +94,6 @@ impl Access {
         };
         if config.cluster_url.scheme_str() != Some("https") {
             config.root_cert_file = None;
-        }
-        // kube wants a root store even where a file's verifier takes over or no TLS is spoken; without one it takes the system's,
-        // which a bare image does not have.
-        if config.root_cert_file.is_some() || config.cluster_url.scheme_str() != Some("https") {
-            config.root_cert.get_or_insert_default();
         }
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.default_retry = false;
@@ -295,7 +302,7 @@ impl Maker {
             Self::Access(access) => {
                 let config = access.config()?;
                 let server = config.cluster_url.to_string();
-                Ok((Shared(make(config)?), server))
+                Ok((Shared(make(&config)?), server))
             }
             #[cfg(test)]
             Self::Given(client) => Ok((client.clone(), self.server()?)),
@@ -304,17 +311,68 @@ impl Maker {
 }
 
 /// Makes a client.
-fn make(mut config: Config) -> Result<Client, AccessError> {
-    let trusts_system = config.root_cert.is_none();
-    match Client::try_from(config.clone()) {
-        Err(error) if trusts_system => {
-            // As CoreDNS: the start goes on, and every connection says what is missing.
-            tracing::error!(target: LOG, "no CA certificate to trust the API server by: {error}; name one with 'tls' or 'kubeconfig'");
-            config.root_cert = Some(Vec::new());
-            Client::try_from(config).map_err(|error| not_created(&error.to_string()))
+fn make(config: &Config) -> Result<Client, AccessError> {
+    let failed = |error: &dyn std::fmt::Display| not_created(&error.to_string());
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls(config)?).https_or_http();
+    let https = match &config.tls_server_name {
+        Some(name) => {
+            let name = ServerName::try_from(name.clone()).map_err(|error| failed(&error))?;
+            https.with_server_name_resolver(FixedServerNameResolver::new(name))
         }
-        made => made.map_err(|error| not_created(&error.to_string())),
+        None => https,
+    };
+    let mut connector = TimeoutConnector::new(https.enable_http1().wrap_connector(tcp));
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(|error| failed(&error))?)
+        .layer(config.extra_headers_layer().map_err(|error| failed(&error))?)
+        .map_err(BoxError::from)
+        .service(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector));
+    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
+}
+
+/// Makes the TLS side of a client.
+fn tls(config: &Config) -> Result<ClientConfig, AccessError> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| not_created(&go_open(path, &error)));
+    let part = |data: Option<&str>, file: Option<&String>| match (data, file) {
+        (Some(data), _) => BASE64.decode(data).map(Some).map_err(|error| not_created(&error.to_string())),
+        (None, Some(file)) => read(Path::new(file)).map(Some),
+        (None, None) => Ok(None),
+    };
+    let auth = &config.auth_info;
+    let certificate = part(auth.client_certificate_data.as_deref(), auth.client_certificate.as_ref())?;
+    let key = part(auth.client_key_data.as_ref().map(ExposeSecret::expose_secret), auth.client_key.as_ref())?;
+    let authorities = match (&config.root_cert_file, &config.root_cert) {
+        (Some(path), _) => Some(read(path)?),
+        (None, Some(certificates)) => {
+            let pem = |der| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
+            Some(certificates.iter().map(pem).collect::<String>().into_bytes())
+        }
+        (None, None) => None,
+    };
+    let identity = certificate.as_deref().zip(key.as_deref());
+    let identity = identity.map(|(certificate, key)| ClientIdentity { certificate, key });
+    let is_insecure = config.accept_invalid_certs;
+    let made = trust::client_config(&ClientTls {
+        authorities: authorities.as_deref(),
+        identity,
+        is_insecure,
+        server_name: None,
+    });
+    let mut made = made.map_err(|error| not_created(&error.to_string()))?;
+    if auth.exec.is_some() {
+        // A plugin may hand out a certificate; kube asks it.
+        let mut with_roots = config.clone();
+        (with_roots.root_cert, with_roots.root_cert_file) = (Some(Vec::new()), None);
+        let other = with_roots.rustls_client_config().map_err(|error| not_created(&error.to_string()))?;
+        made.client_auth_cert_resolver = other.client_auth_cert_resolver;
     }
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -180,3 +180,40 @@ async fn certificates_are_taken_from_files() {
     run.running.stop().await;
     sim.shutdown().await;
 }
+
+#[tokio::test]
+async fn certificates_of_the_server_are_judged_as_go_judges_them() {
+    use crate::kubernetes::source::api::connect::{Connector, Maker};
+    use crate::kubernetes::source::api::failure::Failure;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for server in crate::trust::testing::servers() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let acceptor = tokio_rustls::TlsAcceptor::from(server.config);
+        let serving = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            stream.flush().await.unwrap();
+        });
+        let ca = File::new("ca", &server.authorities);
+        let tls = Tls { ca: ca.0.clone(), ..Tls::default() };
+        let connector = Connector::new(&Maker::Access(Access::Endpoint { url, tls: Some(tls) })).unwrap();
+        let request = http::Request::get("/version").body(Vec::new()).unwrap();
+        let answer = connector.client().request_text(request).await;
+        let answer = answer.unwrap_or_else(|error| match Failure::of_client(&error) {
+            Failure::Tls(text) => text,
+            other => format!("{other:?}"),
+        });
+        let wanted = match server.refusal {
+            "" => "{}".to_owned(),
+            why => format!("tls: failed to verify certificate: {why}"),
+        };
+        assert!(answer.starts_with(&wanted), "{}: {answer}", server.what);
+        serving.await.unwrap();
+    }
+}

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
 use super::format::Format;
+use crate::trust;
 
 /// The longest wait that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -93,6 +94,9 @@ impl Failure {
 
     /// Sorts an error of the client: nothing has been received.
     pub(super) fn of_client(error: &(dyn Error + 'static)) -> Self {
+        if let Some(text) = trust::rejection(error) {
+            return Self::Tls(text);
+        }
         let text = chain(error);
         let is_tls = ["certificate", "tls handshake", "HandshakeFailure"].iter().any(|word| text.contains(word));
         if is_tls { Self::Tls(text) } else { Self::Away(text) }
