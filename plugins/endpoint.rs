@@ -176,7 +176,10 @@ where
 {
     let Some(guard) = endpoint.upgrade().map(|endpoint| endpoint.guard.load_full()) else { return };
     let Some(guard) = guard else { return talk(stream, endpoint, None, state).await };
-    let rules = match guard.rules() {
+    // Its files may take their time, which is not that of a worker.
+    let reader = Arc::clone(&guard);
+    let read = tokio::task::spawn_blocking(move || reader.rules()).await;
+    let rules = match read.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(rules) => Arc::new(rules),
         Err(error) => {
             tracing::error!(target: "plugin/http", "Unable to parse configuration: {error}");

@@ -2,6 +2,7 @@
 //!
 //! Usage text, errors and exit codes are CoreDNS's; `-kubernetes.manifests` is ours.
 
+use crate::load::DEFAULT_PORT;
 use std::path::PathBuf;
 
 /// What was asked for.
@@ -27,7 +28,7 @@ impl Default for Flags {
     fn default() -> Self {
         Self {
             conf: String::new(),
-            port: "53".to_owned(),
+            port: DEFAULT_PORT.to_owned(),
             pidfile: String::new(),
             plugins: false,
             quiet: false,

@@ -3,9 +3,11 @@
 //! A new configuration is built and started completely before it is swapped in; until then the old one serves, and an
 //! error on the way changes nothing. Sockets belong to the process: an address that stays keeps its sockets.
 
-use crate::load::{Failure, Loaded, Origin};
+mod reload;
+
+use crate::load::{Failure, Origin};
 use crate::server::Server;
-use crate::server::build::{Configuration, Planned, build};
+use crate::server::build::{Configuration, Planned};
 use crate::transport::tcp::{BoundTcp, TcpListener};
 use crate::transport::udp::{BoundUdp, UdpListener};
 use crate::transport::{Current, Handoff};
@@ -13,19 +15,18 @@ use arc_swap::ArcSwap;
 use corefile::os_error_text;
 use plugin_api::link::Kept;
 use plugin_api::{BoxFuture, Clock, Control, Lifecycle, Metrics, Plugin, Process, Reloaded};
+use reload::{Before, Prepared};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long queries may take that are under way when their server stops (CoreDNS: graceTimeout).
 pub const GRACE: Duration = Duration::from_secs(5);
-
-/// What is said of a file that is empty or has gone.
-const NOTHING_IN_IT: &str = "no server block in it; the running configuration stays";
 
 /// What the process is started with.
 pub struct Settings {
@@ -44,8 +45,14 @@ pub struct Instance {
     settings: Settings,
     process: Process,
     handoff: Handoff,
-    /// What runs. Held through a reload, so that there is one at a time.
+    /// What runs. Held for moments only, so that the end of the process never waits for a set-up.
     running: tokio::sync::Mutex<Running>,
+    /// Held by a start or a reload from its first look at the files to its end, so that there is one at a time.
+    loading: tokio::sync::Mutex<()>,
+    /// Held by a reload from its swap until the configuration before it has ended.
+    retiring: tokio::sync::Mutex<()>,
+    /// Whether the process is about to end, so that nothing is swapped in any more. Set while `running` is held.
+    is_ending: AtomicBool,
     hashes: Mutex<Hashes>,
     me: Weak<Self>,
 }
@@ -56,6 +63,8 @@ struct Hashes {
     running: String,
     /// The one that was tried last, whatever came of it: not tried again until it changes.
     tried: String,
+    /// Why the last look at the file could not use it: said when it changes, not at every look.
+    trouble: Option<String>,
 }
 
 /// What runs at present.
@@ -64,7 +73,7 @@ struct Running {
     listeners: HashMap<Place, Listener>,
     servers: Vec<Arc<Server>>,
     managed: Vec<Arc<dyn Lifecycle>>,
-    kept: Kept,
+    kept: Arc<Kept>,
     /// Whether debug lines are wanted.
     debug: bool,
 }
@@ -105,6 +114,9 @@ impl Instance {
                 process,
                 handoff,
                 running: tokio::sync::Mutex::default(),
+                loading: tokio::sync::Mutex::default(),
+                retiring: tokio::sync::Mutex::default(),
+                is_ending: AtomicBool::new(false),
                 hashes: Mutex::default(),
                 me: Weak::clone(me),
             }
@@ -116,11 +128,12 @@ impl Instance {
     /// # Errors
     /// As [`Origin::load`], and what set-ups, starts and sockets refuse.
     pub async fn start(&self) -> Result<Vec<String>, Failure> {
-        let loaded = self.settings.origin.load()?;
-        let mut running = self.running.lock().await;
-        let (configuration, fresh) = self.prepare(&loaded, &running).await?;
+        let _loading = self.loading.lock().await;
+        let loaded = self.load().await?;
+        let Prepared { configuration, fresh, hash } = self.prepare(loaded).await?;
         let listing = configuration.sites.iter().flat_map(Planned::listing).collect();
-        *self.hashes() = Hashes { running: loaded.hash.clone(), tried: loaded.hash };
+        let mut running = self.running.lock().await;
+        *self.hashes() = Hashes { running: hash.clone(), tried: hash, trouble: None };
         running.swap(configuration, fresh);
         Ok(listing)
     }
@@ -151,116 +164,13 @@ impl Instance {
         self.running.lock().await.servers.clone()
     }
 
-    /// Loads the configuration again because somebody asks for it (SIGUSR1); says so, and what goes wrong.
-    pub async fn reload(&self) {
-        if self.settings.origin.is_spent() {
-            tracing::error!("SIGUSR1: the configuration came from standard input and cannot be read again");
-            return;
-        }
-        let result = match self.settings.origin.load() {
-            Err(Failure::Read(error)) => {
-                let error = error.strip_prefix("loading Caddyfile via flag: ").unwrap_or(&error);
-                tracing::error!("SIGUSR1: loading updated Caddyfile: {error}");
-                return;
-            }
-            // The built-in configuration would answer every name of the cluster with the address of who asks.
-            Ok(Loaded { is_built_in: true, .. }) => {
-                tracing::error!("SIGUSR1: {NOTHING_IN_IT}");
-                return;
-            }
-            loaded => self.replace(loaded).await,
-        };
-        if let Err(error) = result {
-            tracing::error!("SIGUSR1: starting with listener file descriptors: {error}");
-        }
-    }
-
-    /// Loads the configuration again if it differs from what runs and from what failed last.
-    async fn reload_if_changed(&self) -> Reloaded {
-        if self.settings.origin.is_spent() {
-            return Reloaded::Unchanged;
-        }
-        let hash = match self.settings.origin.peek() {
-            Ok(Some(hash)) => hash,
-            // CoreDNS loads its built-in configuration here, also when a file is empty only while it is being written.
-            Ok(None) => {
-                return Reloaded::Unparsable(NOTHING_IN_IT.to_owned());
-            }
-            Err(Failure::Read(_)) => return Reloaded::Unchanged,
-            Err(error) => return Reloaded::Unparsable(error.log_line()),
-        };
-        let known = std::mem::replace(&mut self.hashes().tried, hash.clone());
-        if known == hash {
-            return Reloaded::Unchanged;
-        }
-        match self.replace(self.settings.origin.load()).await {
-            Ok(()) => Reloaded::Done,
-            Err(error) => Reloaded::Failed(format!("starting with listener file descriptors: {error}")),
-        }
-    }
-
-    /// Puts a configuration in the place of the running one; gives what goes wrong in one line.
-    async fn replace(&self, loaded: Result<Loaded, Failure>) -> Result<(), String> {
-        tracing::info!("Reloading");
-        let mut running = self.running.lock().await;
-        let prepared = match loaded {
-            Ok(loaded) => self.prepare(&loaded, &running).await.map(|prepared| (loaded, prepared)),
-            Err(error) => Err(error),
-        };
-        let (loaded, (configuration, fresh)) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                let error = error.log_line();
-                tracing::error!("Restart failed: {error}");
-                return Err(error);
-            }
-        };
-        *self.hashes() = Hashes { running: loaded.hash.clone(), tried: loaded.hash };
-        let old = running.swap(configuration, fresh);
-        running.managed.iter().for_each(|part| part.activate());
-        close(old.listeners).await;
-        retire(&old.servers, &old.managed).await;
-        tracing::info!("Reloading complete");
-        Ok(())
-    }
-
-    /// Builds and starts a configuration and opens the sockets that it needs besides those that are open. After an error
-    /// everything of it is stopped again.
-    async fn prepare(
-        &self,
-        loaded: &Loaded,
-        running: &Running,
-    ) -> Result<(Configuration, HashMap<Place, Listener>), Failure> {
-        let port = &self.settings.origin.port;
-        let configuration = build(loaded, port, (&self.process, &running.kept), self.settings.plugins)?;
-        // What parts say while they start counts too.
-        crate::log::set_debug(running.debug || configuration.debug);
-        let fail = |error: String| {
-            crate::log::set_debug(running.debug);
-            Failure::Start(error)
-        };
-        for (index, part) in configuration.managed.iter().enumerate() {
-            if let Err(error) = part.start().await {
-                stop(configuration.managed.iter().take(index + 1)).await;
-                return Err(fail(error));
-            }
-        }
-        match self.open(&configuration, running) {
-            Ok(fresh) => Ok((configuration, fresh)),
-            Err(error) => {
-                stop(configuration.managed.iter()).await;
-                Err(fail(error))
-            }
-        }
-    }
-
     /// Opens the sockets that are not open yet, all before the first is served.
-    fn open(&self, configuration: &Configuration, running: &Running) -> Result<HashMap<Place, Listener>, String> {
+    fn open(&self, configuration: &Configuration, before: &Before) -> Result<HashMap<Place, Listener>, String> {
         let mut bound = Vec::new();
         for planned in &configuration.sites {
             let threads = if planned.sockets == 0 { self.settings.threads } else { 1 };
             for place in planned.places() {
-                if !running.listeners.contains_key(&place) {
+                if !before.places.contains(&place) {
                     bound.push((place, Bound::open(planned, threads)?, Arc::clone(&planned.server)));
                 }
             }
@@ -272,9 +182,14 @@ impl Instance {
         bound.into_iter().map(serve).collect()
     }
 
-    /// Tells all parts that the process is about to end; they may take their time, and the listeners still answer.
+    /// Tells all parts that the process is about to end; they may take their time, and the listeners still answer. From now on
+    /// no configuration is swapped in: a reload whose set-up is under way is abandoned, and nothing waits for it.
     pub async fn before_shutdown(&self) {
-        let managed = self.running.lock().await.managed.clone();
+        let managed = {
+            let running = self.running.lock().await;
+            self.is_ending.store(true, Ordering::Release);
+            running.managed.clone()
+        };
         for part in managed {
             part.before_shutdown().await;
         }
@@ -282,9 +197,19 @@ impl Instance {
 
     /// Stops listening, waits for queries under way, then stops all parts.
     pub async fn stop(&self) {
-        let running = std::mem::take(&mut *self.running.lock().await);
-        close(running.listeners).await;
-        retire(&running.servers, &running.managed).await;
+        let running = {
+            let mut running = self.running.lock().await;
+            self.is_ending.store(true, Ordering::Release);
+            std::mem::take(&mut *running)
+        };
+        retire(running).await;
+        // A configuration that was swapped out a moment ago may still have queries under way.
+        drop(timeout(GRACE, self.retiring.lock()).await);
+    }
+
+    /// Whether the process is about to end.
+    fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
     }
 
     /// What is known of configurations.
@@ -312,7 +237,7 @@ impl Running {
         }
         let Configuration { sites, managed, kept, .. } = configuration;
         let servers = sites.into_iter().map(|planned| planned.server).collect();
-        std::mem::replace(self, Self { listeners, servers, managed, kept, debug })
+        std::mem::replace(self, Self { listeners, servers, managed, kept: Arc::new(kept), debug })
     }
 }
 
@@ -323,10 +248,13 @@ impl Planned {
     }
 }
 
-/// Waits for the queries under way on old servers, then stops the parts that they used.
-async fn retire(servers: &[Arc<Server>], managed: &[Arc<dyn Lifecycle>]) {
+/// Ends a configuration: stops the sockets that are left to it, waits for the queries under way, then stops its parts. What it held
+/// is freed off the workers: a zone of a million records takes a while.
+async fn retire(old: Running) {
+    let Running { listeners, servers, managed, kept, .. } = old;
+    close(listeners).await;
     let drained = async {
-        for server in servers {
+        for server in &servers {
             server.drained().await;
         }
     };
@@ -336,6 +264,7 @@ async fn retire(servers: &[Arc<Server>], managed: &[Arc<dyn Lifecycle>]) {
     if timeout(GRACE, stop(managed.iter())).await.is_err() {
         tracing::warn!("parts of the old configuration did not stop within {GRACE:?}");
     }
+    wait_off_workers(move || drop((servers, managed, kept))).await;
 }
 
 /// Stops parts in their order.
@@ -345,14 +274,25 @@ async fn stop<'a>(parts: impl Iterator<Item = &'a Arc<dyn Lifecycle>>) {
     }
 }
 
-/// Stops listeners: all TCP ones at once, for each may wait for its connections.
+/// Stops listeners: all TCP ones at once, for each may wait for its connections; receiving threads are joined off the workers.
 async fn close(listeners: HashMap<Place, Listener>) {
     let mut closing = tokio::task::JoinSet::new();
+    let mut udp = Vec::new();
     for (_, mut listener) in listeners {
-        listener.udp.iter_mut().for_each(UdpListener::stop);
+        udp.append(&mut listener.udp);
         closing.spawn(async move { listener.tcp.stop(GRACE).await });
     }
+    if !udp.is_empty() {
+        wait_off_workers(move || udp.iter_mut().for_each(UdpListener::stop)).await;
+    }
     while closing.join_next().await.is_some() {}
+}
+
+/// Waits for work that blocks, on a thread where it may.
+async fn wait_off_workers(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!("ending a configuration ended early: {error}");
+    }
 }
 
 impl Bound {
@@ -369,7 +309,7 @@ impl Bound {
     /// Begins to serve them.
     fn serve(self, server: Arc<Server>, handoff: &Handoff) -> io::Result<Listener> {
         let current = Arc::new(ArcSwap::from(server));
-        let tcp = self.tcp.serve(Arc::clone(&current), &handoff.runtime)?;
+        let tcp = self.tcp.serve(Arc::clone(&current), handoff)?;
         let udp = self.udp.into_iter().map(|bound| bound.serve(Arc::clone(&current), handoff.clone()));
         Ok(Listener { udp: udp.collect::<io::Result<_>>()?, tcp, current })
     }

@@ -4,13 +4,15 @@ use super::{Instance, Settings};
 use crate::load::Origin;
 use crate::server::testing::query;
 use crate::transport::Handoff;
-use plugin_api::{Message, Rcode, Reloaded, Type};
-use std::net::{SocketAddr, UdpSocket};
+use plugin_api::{Message, Plugin, Rcode, Reloaded, Setup, Type};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 /// A process with its Corefile.
 struct Life {
@@ -22,12 +24,16 @@ struct Life {
 impl Life {
     /// A process that is not started.
     fn new(corefile: &str) -> Self {
+        Self::on(Runtime::new().unwrap(), plugins::PLUGINS, corefile)
+    }
+
+    /// The same with a runtime and plugins of its own.
+    fn on(runtime: Runtime, plugins: &'static [Plugin], corefile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let runtime = Runtime::new().unwrap();
         let settings = Settings {
             origin: Origin { conf: folder.path().join("Corefile").display().to_string(), port: "0".to_owned() },
             manifests: Vec::new(),
-            plugins: plugins::PLUGINS,
+            plugins,
             threads: 2,
         };
         let instance = Instance::new(settings, Handoff::new(runtime.handle().clone()));
@@ -120,7 +126,7 @@ fn a_failed_reload_changes_nothing() {
     let failed = |text: String| Reloaded::Failed(format!("starting with listener file descriptors: {text}"));
     for (corefile, expected) in [
         ("a.test {\n", Reloaded::Unparsable(String::new())),
-        ("", Reloaded::Unparsable("no server block in it; the running configuration stays".to_owned())),
+        ("", Reloaded::Unchanged),
         (
             "a.test {\n whoami x\n}\n",
             failed(format!(
@@ -200,4 +206,132 @@ fn the_listing_is_coredns() {
         "a.test.:0 on ::1",
     ];
     assert_eq!(listing, expected);
+}
+
+/// A set-up that waits until the test lets it go.
+#[derive(Default)]
+struct Gate {
+    /// Whether the set-up has come, and whether it may go on.
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    const fn new() -> Self {
+        Self { state: Mutex::new((false, false)), changed: Condvar::new() }
+    }
+
+    /// The set-up of a plugin.
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 = true;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |state| !state.1).unwrap());
+    }
+
+    /// Waits until the set-up has come.
+    fn await_visitor(&self) {
+        let (state, limit) = (self.state.lock().unwrap(), Duration::from_secs(20));
+        assert!(self.changed.wait_timeout_while(state, limit, |state| !state.0).unwrap().0.0);
+    }
+
+    /// Lets the set-up go on.
+    fn open(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The set-up of `whoami`.
+fn whoami(setup: &mut Setup<'_>) -> Result<(), corefile::Diagnostic> {
+    let whoami = plugins::PLUGINS.iter().find(|plugin| plugin.name == "whoami").unwrap();
+    (whoami.setup)(setup)
+}
+
+/// A runtime with a single worker, as a container with one processor has.
+fn one_worker() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Begins to look for a change on a thread of its own.
+fn begin_to_look(life: &Life) -> std::thread::JoinHandle<Reloaded> {
+    let control = Arc::clone(&life.instance.process.control);
+    let runtime = life.runtime.handle().clone();
+    std::thread::spawn(move || runtime.block_on(async move { control.reload_if_changed().await }))
+}
+
+/// The rcode of the reply to a query over TCP, which a worker of the runtime gives.
+fn ask_over_tcp(life: &Life, name: &str) -> std::io::Result<Rcode> {
+    let addresses = life.runtime.block_on(life.instance.addresses());
+    let port = addresses.first().unwrap().1.port();
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let message = query(1, name, Type::A, None);
+    stream.write_all(&[&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat())?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut octets)?;
+    Ok(Message::read(&octets).unwrap().rcode())
+}
+
+#[test]
+fn a_set_up_that_blocks_stops_no_worker() {
+    static GATE: Gate = Gate::new();
+    fn gated(_: &mut Setup<'_>) -> Result<(), corefile::Diagnostic> {
+        GATE.pass();
+        Ok(())
+    }
+    static PLUGINS: &[Plugin] = &[Plugin { name: "erratic", setup: gated }, Plugin { name: "whoami", setup: whoami }];
+    let life = Life::on(one_worker(), PLUGINS, "a.test {\n whoami\n}\n");
+    life.runtime.block_on(life.instance.start()).unwrap();
+    life.write("a.test {\n erratic\n whoami\n}\nb.test {\n whoami\n}\n");
+    let looking = begin_to_look(&life);
+    GATE.await_visitor();
+    let asked = ask_over_tcp(&life, "a.test").map_err(|error| error.kind());
+    GATE.open();
+    assert_eq!(looking.join().unwrap(), Reloaded::Done);
+    assert_eq!(asked, Ok(Rcode::NOERROR), "the worker was free");
+    assert_eq!(ask_over_tcp(&life, "b.test").unwrap(), Rcode::NOERROR);
+    life.runtime.block_on(life.instance.stop());
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_set_up() {
+    static GATE: Gate = Gate::new();
+    fn gated(_: &mut Setup<'_>) -> Result<(), corefile::Diagnostic> {
+        GATE.pass();
+        Ok(())
+    }
+    static PLUGINS: &[Plugin] = &[Plugin { name: "erratic", setup: gated }, Plugin { name: "whoami", setup: whoami }];
+    let life = Life::on(one_worker(), PLUGINS, "a.test {\n whoami\n}\n");
+    life.runtime.block_on(life.instance.start()).unwrap();
+    let socket = life.client();
+    life.write("b.test {\n erratic\n whoami\n}\n");
+    let looking = begin_to_look(&life);
+    GATE.await_visitor();
+    let limit = Duration::from_secs(20);
+    let told = life.runtime.block_on(async { timeout(limit, life.instance.before_shutdown()).await });
+    // Queries are answered until the end, and a set-up that is done by now changes nothing.
+    let in_between = (ask(&socket, "a.test"), ask_over_tcp(&life, "a.test").map_err(|error| error.kind()));
+    let stopped = life.runtime.block_on(async { timeout(limit, life.instance.stop()).await });
+    GATE.open();
+    assert_eq!(looking.join().unwrap(), Reloaded::Unchanged);
+    assert_eq!((told, stopped), (Ok(()), Ok(())), "the set-up was still waiting");
+    assert_eq!(in_between, (Rcode::NOERROR, Ok(Rcode::NOERROR)));
+    assert!(life.runtime.block_on(life.instance.is_idle()), "the reload is undone");
+}
+
+#[test]
+fn a_set_up_that_panics_changes_nothing() {
+    fn panics(_: &mut Setup<'_>) -> Result<(), corefile::Diagnostic> {
+        panic!("a set-up")
+    }
+    static PLUGINS: &[Plugin] = &[Plugin { name: "erratic", setup: panics }, Plugin { name: "whoami", setup: whoami }];
+    let life = Life::on(one_worker(), PLUGINS, "a.test {\n whoami\n}\n");
+    life.runtime.block_on(life.instance.start()).unwrap();
+    life.write("a.test {\n erratic\n}\n");
+    assert!(matches!(life.look(), Reloaded::Failed(error) if error.contains("the set-up ended early")));
+    assert_eq!(ask(&life.client(), "a.test"), Rcode::NOERROR);
+    life.runtime.block_on(life.instance.stop());
 }

@@ -1,7 +1,9 @@
 //! Finds the Corefile, reads and parses it. Knows where text comes from; sets nothing up.
 
 use aws_lc_rs::digest::{Context, SHA512};
-use corefile::{Corefile, Diagnostic, DiskFiles, Input, Options, ProcessEnv, Sources, os_error_text, render};
+use corefile::keys::inspect;
+use corefile::{Corefile, Diagnostic, DiskFiles, Input, Options, ProcessEnv, Sources, Span, os_error_text, render};
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 /// The Corefile when none is named.
 const DEFAULT_FILE: &str = "Corefile";
+/// The port of plain DNS when none is given.
+pub(crate) const DEFAULT_PORT: &str = "53";
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -27,41 +31,91 @@ pub struct Loaded {
     pub hash: String,
     /// Whether it is the built-in one, for want of any server block.
     pub is_built_in: bool,
+    /// Warnings about the file as a whole, for the log.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no configuration. Its text may have several lines; the first one is CoreDNS's.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The file cannot be read.
-    #[error("{0}")]
-    Read(String),
+    #[error("{}{error}", via_flag(.is_named))]
+    Read {
+        /// What the system says, in Go's words.
+        error: String,
+        /// Whether `-conf` names the file.
+        is_named: bool,
+    },
     /// The user has something to mend.
-    #[error("{}", .0.join("\n"))]
-    Rejected(Vec<String>),
+    #[error("{}", texts(.errors))]
+    Rejected {
+        /// At least one.
+        errors: Vec<Rejection>,
+        /// What the file looks like, if not like a Corefile.
+        note: Option<String>,
+    },
     /// It could not be started.
     #[error("{0}")]
     Start(String),
+    /// The process is about to end: what was begun is abandoned.
+    #[error("the process is about to end")]
+    Ending,
+}
+
+/// One thing that the user has to mend.
+#[derive(Debug)]
+pub struct Rejection {
+    /// With the line that it is about.
+    pub text: String,
+    /// In one line: what CoreDNS says, then file, line and column if they are known.
+    pub line: String,
+}
+
+/// What CoreDNS puts before an error of reading the file that `-conf` names.
+fn via_flag(is_named: &bool) -> &'static str {
+    if *is_named { "loading Caddyfile via flag: " } else { "" }
+}
+
+/// All texts, one below the other.
+fn texts(errors: &[Rejection]) -> String {
+    errors.iter().map(|error| &*error.text).collect::<Vec<_>>().join("\n")
 }
 
 impl Failure {
     /// Diagnostics with the lines that they are about.
     #[must_use]
     pub fn rejected(diagnostics: &[Diagnostic], sources: &Sources) -> Self {
-        Self::Rejected(diagnostics.iter().map(|diagnostic| render(diagnostic, sources)).collect())
+        let errors = diagnostics.iter().map(|diagnostic| Rejection {
+            text: render(diagnostic, sources),
+            line: match diagnostic.location.as_ref().and_then(|location| place(location.span?, sources)) {
+                Some(place) => format!("{diagnostic} ({place})"),
+                None => diagnostic.to_string(),
+            },
+        });
+        Self::Rejected { errors: errors.collect(), note: None }
     }
 
-    /// The first diagnostic in one line, for logs: what CoreDNS says, then file, line and column if they are known.
+    /// What the file looks like, if it is refused and no Corefile.
     #[must_use]
-    pub fn log_line(&self) -> String {
-        let text = match self {
-            Self::Read(text) | Self::Start(text) => text,
-            Self::Rejected(diagnostics) => diagnostics.first().map_or("", String::as_str),
-        };
-        let place = text.split_once("\n  --> ").and_then(|(_, rest)| rest.lines().next());
-        let end = ["\n  --> ", "\n  = "].iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
-        let message = text.get(..end).unwrap_or(text);
-        place.map_or_else(|| message.to_owned(), |place| format!("{message} ({place})"))
+    pub fn note(&self) -> Option<&str> {
+        if let Self::Rejected { note, .. } = self { note.as_deref() } else { None }
     }
+
+    /// The failure in one line, for logs: of several diagnostics the first, with its place.
+    #[must_use]
+    pub fn log_line(&self) -> Cow<'_, str> {
+        match self {
+            Self::Rejected { errors, .. } => errors.first().map_or("", |error| &error.line).into(),
+            Self::Start(text) => text.into(),
+            Self::Read { .. } | Self::Ending => self.to_string().into(),
+        }
+    }
+}
+
+/// Where a span begins: file, line and column.
+fn place(span: Span, sources: &Sources) -> Option<String> {
+    let shown = sources.excerpt(span)?;
+    Some(format!("{}:{}:{}", sources.name(span.file), shown.line, shown.column))
 }
 
 /// What was read: the name in messages and the octets; none if there is nothing to read.
@@ -73,15 +127,39 @@ impl Origin {
     /// # Errors
     /// When the file cannot be read or parsed.
     pub fn load(&self) -> Result<Loaded, Failure> {
-        let text = self.read()?;
-        if let Some((name, octets)) = text {
-            let loaded = parse(&name, &octets)?;
-            if !loaded.corefile.blocks.is_empty() {
-                return Ok(loaded);
+        let serving = format!("serving the built-in configuration, whoami and log on port {}", self.port);
+        let notes = match self.read()? {
+            Some((name, octets)) => {
+                let mut loaded = parse(&name, &octets)?;
+                if !loaded.corefile.blocks.is_empty() {
+                    loaded.notes.extend(self.idle_port(&loaded.corefile));
+                    return Ok(loaded);
+                }
+                let warnings = loaded.corefile.warnings.iter().map(ToString::to_string);
+                warnings.chain([format!("{name} has no server block: {serving}")]).collect()
             }
-        }
+            None if self.is_spent() => vec![format!("there is no Corefile on standard input: {serving}")],
+            None => vec![format!("there is no Corefile in {}: {serving}; name one with -conf", folder())],
+        };
         let built_in = format!(".:{} {{\nwhoami\nlog\n}}\n", self.port);
-        Ok(Loaded { is_built_in: true, ..parse(DEFAULT_FILE, built_in.as_bytes())? })
+        Ok(Loaded { is_built_in: true, notes, ..parse(DEFAULT_FILE, built_in.as_bytes())? })
+    }
+
+    /// A warning that the port of `-dns.port` is used nowhere: every key brings its own, another one.
+    fn idle_port(&self, corefile: &Corefile) -> Option<String> {
+        if self.port == DEFAULT_PORT {
+            return None;
+        }
+        let keys = |port: &str| inspect(&corefile.blocks, port, &corefile.sources).ok();
+        let with = keys(&self.port)?;
+        let is_used = Some(&with) != keys("").as_ref() || with.iter().flatten().any(|key| key.port == self.port);
+        (!is_used).then(|| format!("-dns.port {} has no effect: every server block names its port", self.port))
+    }
+
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.conf.is_empty() { DEFAULT_FILE } else { &self.conf }
     }
 
     /// Whether it can be read again: standard input is spent.
@@ -95,10 +173,10 @@ impl Origin {
     /// # Errors
     /// When the file cannot be read or parsed.
     pub fn peek(&self) -> Result<Option<String>, Failure> {
-        let Some((name, octets)) = self.read()? else { return Ok(None) };
-        let options = Options { directives: None, hints: &[], env: &ProcessEnv, files: &DiskFiles };
-        let corefile = corefile::parse(Input { name: &name, text: &octets }, options)
-            .map_err(|rejected| Failure::rejected(&rejected.diagnostics, &rejected.sources))?;
+        let Some((name, octets)) = self.read()? else {
+            return Err(self.unreadable(format!("open {DEFAULT_FILE}: no such file or directory")));
+        };
+        let corefile = parse_text(&name, &octets, None, &[])?;
         Ok(Some(hash(&corefile)).filter(|_| !corefile.blocks.is_empty()))
     }
 
@@ -108,15 +186,25 @@ impl Origin {
             "" => match read_file(DEFAULT_FILE) {
                 Ok(octets) => Ok(Some((DEFAULT_FILE.to_owned(), octets))),
                 Err(error) if error.kind == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Failure::Read(error.text)),
+                Err(error) => Err(self.unreadable(error.text)),
             },
-            "stdin" => read_stdin().map_err(|error| Failure::Read(os_error_text(&error))),
+            "stdin" => read_stdin().map_err(|error| self.unreadable(os_error_text(&error))),
             file => match read_file(file) {
                 Ok(octets) => Ok(Some((file.to_owned(), octets))),
-                Err(error) => Err(Failure::Read(format!("loading Caddyfile via flag: {}", error.text))),
+                Err(error) => Err(self.unreadable(error.text)),
             },
         }
     }
+
+    /// The failure of reading it.
+    fn unreadable(&self, error: String) -> Failure {
+        Failure::Read { error, is_named: !self.conf.is_empty() && !self.is_spent() }
+    }
+}
+
+/// The working directory, for messages.
+fn folder() -> String {
+    std::env::current_dir().map_or_else(|_| "the working directory".to_owned(), |path| path.display().to_string())
 }
 
 /// An error of reading in Go's words.
@@ -147,16 +235,40 @@ fn read_stdin() -> io::Result<Text> {
 /// Parses text with the plugins that are built in.
 fn parse(name: &str, text: &[u8]) -> Result<Loaded, Failure> {
     let names: Vec<&str> = plugins::names().chain(plugins::OLD_NAMES).collect();
-    let hints = plugins::hints();
-    let options = Options { directives: Some(&names), hints: &hints, env: &ProcessEnv, files: &DiskFiles };
-    match corefile::parse(Input { name, text }, options) {
-        Ok(mut corefile) => {
-            let hash = hash(&corefile);
-            plugins::modernise(&mut corefile).map_err(|error| Failure::rejected(&[error], &corefile.sources))?;
-            Ok(Loaded { corefile, hash, is_built_in: false })
+    let mut corefile = parse_text(name, text, Some(&names), &plugins::hints())?;
+    let hash = hash(&corefile);
+    plugins::modernise(&mut corefile).map_err(|error| Failure::rejected(&[error], &corefile.sources))?;
+    Ok(Loaded { corefile, hash, is_built_in: false, notes: looks_like(name, text).into_iter().collect() })
+}
+
+/// Parses text; of a text that is refused and is no Corefile the failure says what it looks like.
+fn parse_text(
+    name: &str,
+    text: &[u8],
+    directives: Option<&[&str]>,
+    hints: &[(&str, &str)],
+) -> Result<Corefile, Failure> {
+    let options = Options { directives, hints, env: &ProcessEnv, files: &DiskFiles };
+    corefile::parse(Input { name, text }, options).map_err(|rejected| {
+        match Failure::rejected(&rejected.diagnostics, &rejected.sources) {
+            Failure::Rejected { errors, .. } => Failure::Rejected { errors, note: looks_like(name, text) },
+            failure => failure,
         }
-        Err(rejected) => Err(Failure::rejected(&rejected.diagnostics, &rejected.sources)),
-    }
+    })
+}
+
+/// A warning about text that is a Kubernetes object, as JSON or YAML, in the place of the Corefile that it may hold.
+fn looks_like(name: &str, text: &[u8]) -> Option<String> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    let is_json = text.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""));
+    let is_yaml = text.split(|octet| *octet == b'\n').any(|line| line.starts_with(b"apiVersion:"));
+    let format = if is_json { "JSON" } else { "YAML" };
+    (is_json || is_yaml).then(|| {
+        format!(
+            "{name} looks like {format}, not like a Corefile; of a ConfigMap the Corefile is the value of data.Corefile: \
+            kubectl -n kube-system get configmap coredns -o jsonpath='{{.data.Corefile}}'"
+        )
+    })
 }
 
 /// SHA-512 over all tokens with file and line, imports included: so a blank line between others counts, and indentation

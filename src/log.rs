@@ -7,7 +7,7 @@ use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -30,6 +30,8 @@ const MANY: usize = 128;
 const SPELL: Duration = Duration::from_millis(10);
 /// A line that grew over this is let go.
 const KEPT: usize = 1024;
+/// Least time between two lines that say how many were dropped.
+const NOTICE: Duration = Duration::from_secs(1);
 /// How long the end of the process, or a line that must not be lost, waits for a reader of standard output.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -59,6 +61,8 @@ struct Ring {
     written: u64,
     /// Whether the writer sleeps until it is woken.
     is_idle: bool,
+    /// Whether somebody waits for all lines, so that nothing is kept for later.
+    is_flushed: bool,
 }
 
 /// Starts the writer and takes events from now on. A second call does nothing.
@@ -99,10 +103,12 @@ pub fn line(text: impl Into<String>) {
 /// Waits until all lines are written, but not for ever.
 pub fn flush() {
     let Some(log) = LOG.get() else { return };
-    let ring = log.ring();
+    let mut ring = log.ring();
     let all = ring.come;
+    ring.is_flushed = true;
+    log.filled.notify_one();
     // Nothing can be done where nobody reads.
-    drop(log.emptied.wait_timeout_while(ring, FLUSH, |ring| ring.written < all));
+    drop(log.emptied.wait_timeout_while(ring, FLUSH, |ring| ring.written < all || ring.is_flushed));
 }
 
 impl Ring {
@@ -124,7 +130,7 @@ impl Log {
     /// gives no memory.
     fn new() -> Self {
         let octets = VecDeque::with_capacity(RING);
-        let ring = Ring { octets, lines: 0, come: 0, written: 0, is_idle: false };
+        let ring = Ring { octets, lines: 0, come: 0, written: 0, is_idle: false, is_flushed: false };
         Self { ring: Mutex::new(ring), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
@@ -150,34 +156,99 @@ impl Log {
     /// Writes lines for ever.
     fn write(&self) {
         let mut out = io::stdout();
-        let mut piece = Vec::with_capacity(PIECE);
-        let mut told = 0;
-        let mut spell = Spell { lines: 0, since: Instant::now() };
+        let mut writer = Writer::new(Instant::now());
         loop {
-            let mut ring = self.ring();
-            while ring.octets.is_empty() {
-                ring.is_idle = true;
-                ring = self.filled.wait(ring).unwrap_or_else(PoisonError::into_inner);
-            }
-            spell.lines += std::mem::take(&mut ring.lines);
-            piece.clear();
-            ring.take(&mut piece);
-            let is_last = ring.octets.is_empty();
-            drop(ring);
-            // A closed standard output is no reason to stop serving.
-            drop(out.write_all(&piece));
-            let dropped = dropped();
-            if is_last && dropped > told {
-                drop(writeln!(out, "[WARNING] {} log lines were dropped", dropped - told));
-                told = dropped;
-            }
-            drop(out.flush());
-            self.ring().written += piece.len() as u64;
-            self.emptied.notify_all();
-            if is_last && spell.is_busy(Instant::now()) {
+            if self.write_some(&mut out, &mut writer) {
                 thread::sleep(REST);
             }
         }
+    }
+
+    /// Waits for lines and writes a piece of them; says whether the writer is to rest.
+    fn write_some(&self, out: &mut impl io::Write, writer: &mut Writer) -> bool {
+        let Writer { piece, spell, loss } = writer;
+        let mut ring = self.wait(loss);
+        let is_flushed = ring.is_flushed;
+        spell.lines += std::mem::take(&mut ring.lines);
+        piece.clear();
+        ring.take(piece);
+        let is_last = ring.octets.is_empty();
+        drop(ring);
+        let end = piece.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+        let (lines, begun) = piece.split_at(end);
+        // A closed standard output is no reason to stop serving.
+        drop(out.write_all(lines));
+        // Between two lines, not within one.
+        if (end > 0 || begun.is_empty())
+            && let Some(count) = loss.notice(dropped(), Instant::now(), is_flushed && is_last)
+        {
+            drop(writeln!(out, "[WARNING] {count} log lines were dropped"));
+        }
+        drop(out.write_all(begun));
+        drop(out.flush());
+        let mut ring = self.ring();
+        ring.written += piece.len() as u64;
+        ring.is_flushed &= !(is_flushed && ring.octets.is_empty());
+        drop(ring);
+        self.emptied.notify_all();
+        is_last && spell.is_busy(Instant::now())
+    }
+
+    /// Waits until there are lines, or it is time to say how many were dropped, or somebody waits for all.
+    fn wait(&self, loss: &Loss) -> MutexGuard<'_, Ring> {
+        let mut ring = self.ring();
+        while ring.octets.is_empty() && !ring.is_flushed {
+            ring.is_idle = true;
+            ring = match loss.due_in(dropped(), Instant::now()) {
+                None => self.filled.wait(ring).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => self.filled.wait_timeout(ring, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        ring.is_idle = false;
+        ring
+    }
+}
+
+/// What the writer keeps from piece to piece.
+struct Writer {
+    piece: Vec<u8>,
+    spell: Spell,
+    loss: Loss,
+}
+
+impl Writer {
+    /// Nothing has been written.
+    fn new(now: Instant) -> Self {
+        Self { piece: Vec::with_capacity(PIECE), spell: Spell { lines: 0, since: now }, loss: Loss::default() }
+    }
+}
+
+/// What has been said about dropped lines: at once, and while lines go on being dropped once for each [`NOTICE`].
+#[derive(Default)]
+struct Loss {
+    /// How many have been told of.
+    told: u64,
+    /// When that was.
+    at: Option<Instant>,
+}
+
+impl Loss {
+    /// The number of lines to tell of now, if any; all that are left if it `is_over`.
+    fn notice(&mut self, dropped: u64, now: Instant, is_over: bool) -> Option<u64> {
+        let is_due = is_over || self.due_in(dropped, now) == Some(Duration::ZERO);
+        let count = dropped - self.told;
+        if !is_due || count == 0 {
+            return None;
+        }
+        (self.told, self.at) = (dropped, Some(now));
+        Some(count)
+    }
+
+    /// How long it is until dropped lines are told of; none without any.
+    fn due_in(&self, dropped: u64, now: Instant) -> Option<Duration> {
+        let since = self.at.map(|at| now.saturating_duration_since(at));
+        (dropped > self.told).then(|| since.map_or(Duration::ZERO, |since| NOTICE.saturating_sub(since)))
     }
 }
 
@@ -297,9 +368,9 @@ thread_local! {
     static BACKTRACE: RefCell<Option<Backtrace>> = const { RefCell::new(None) };
 }
 
-/// Says whether panics on this thread are caught and logged by the caller.
-pub(crate) fn guard_panics(on: bool) {
-    IS_GUARDED.set(on);
+/// Says whether panics on this thread are caught and logged by the caller; gives what was said before.
+pub(crate) fn guard_panics(on: bool) -> bool {
+    IS_GUARDED.replace(on)
 }
 
 /// The stack of the panic that was caught last on this thread.
@@ -307,12 +378,15 @@ pub(crate) fn take_backtrace() -> Option<Backtrace> {
     BACKTRACE.take()
 }
 
-/// Keeps the stack of a panic that is caught; logs one that is not.
+/// Keeps the stack of a panic that is caught; logs one that is not. Only a panic of the main thread ends the process, so only there
+/// the line is waited for; other threads have queries to answer.
 fn note_panic(text: &str) {
     if IS_GUARDED.get() {
         BACKTRACE.set(Some(Backtrace::force_capture()));
-    } else {
-        tracing::error!("{text}");
+        return;
+    }
+    tracing::error!("{text}");
+    if thread::current().name() == Some("main") {
         flush();
     }
 }
@@ -358,5 +432,51 @@ mod tests {
         assert!(!come(1, 11), "a new time");
         // One line a millisecond is never many.
         assert!(!(12..1000).any(|at| come(1, at)));
+    }
+
+    #[test]
+    fn dropped_lines_are_told_of_at_a_pace() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut loss = Loss::default();
+        assert_eq!(loss.notice(0, at(0), true), None);
+        assert_eq!(loss.notice(3, at(1), false), Some(3), "the first at once");
+        assert_eq!((loss.notice(9, at(900), false), loss.due_in(9, at(900))), (None, Some(Duration::from_millis(101))));
+        assert_eq!(loss.notice(12, at(1001), false), Some(9));
+        assert_eq!(loss.notice(12, at(5000), true), None);
+        assert_eq!(loss.notice(14, at(1002), true), Some(2), "what is left when all is written");
+    }
+
+    /// A standard output on whose every piece so many lines come that the ring is never empty.
+    struct Flooded<'a>(&'a Log, Vec<u8>);
+
+    impl io::Write for Flooded<'_> {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.1.extend_from_slice(octets);
+            let mut ring = self.0.ring();
+            (0..PIECE).for_each(|_| self.0.push(&mut ring, "a line of the flood\n"));
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn dropped_lines_are_told_of_during_a_flood() {
+        let log = Log::new();
+        log.push(&mut log.ring(), "first\n");
+        let mut out = Flooded(&log, Vec::new());
+        let mut writer = Writer::new(Instant::now());
+        for _ in 0..3 {
+            log.write_some(&mut out, &mut writer);
+            assert!(!log.ring().octets.is_empty(), "the flood goes on");
+        }
+        let text = String::from_utf8(out.1).unwrap();
+        let is_known =
+            |line: &str| line == "first" || line == "a line of the flood" || line.ends_with(" log lines were dropped");
+        assert!(text.contains(" log lines were dropped\n"), "{text}");
+        assert!(text.lines().rev().skip(1).all(is_known), "no line is cut in two: {text}");
     }
 }

@@ -11,11 +11,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// The status after a second SIGINT.
 const FORCED: u8 = 2;
 /// How long tasks that are left may take to end with the process.
 const LEFT: Duration = Duration::from_millis(100);
+
+/// What is said at SIGTERM.
+const SIGTERM: &str = "SIGTERM: Shutting down servers then terminating";
+/// What is said at the first SIGINT.
+const SIGINT: &str = "SIGINT: Shutting down";
+/// What is said at SIGQUIT.
+const SIGQUIT: &str = "SIGQUIT: Quitting process immediately";
 
 /// Runs the program; gives its exit status.
 #[must_use]
@@ -85,7 +93,15 @@ fn live(runtime: &Runtime, instance: &Arc<Instance>, flags: &Flags) -> u8 {
                 return 1;
             }
         };
-        let listing = match instance.start().await {
+        // A start may wait for look-ups and files; the signals that end the process do not wait for it.
+        let started = tokio::select! {
+            started = instance.start() => started,
+            () = signals.asked_to_end() => {
+                remove_pidfile(&flags.pidfile);
+                return 0;
+            }
+        };
+        let listing = match started {
             Ok(listing) => listing,
             Err(failure) => {
                 log::flush();
@@ -126,13 +142,22 @@ fn remove_pidfile(path: &str) {
     }
 }
 
+/// Loads the configuration again for each SIGUSR1; those that come meanwhile count as one.
+async fn reload(mut asked: Signal, instance: Arc<Instance>) {
+    while asked.recv().await.is_some() {
+        tracing::info!("SIGUSR1: Reloading");
+        instance.reload().await;
+    }
+}
+
 /// The signals that mean something.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
-    user1: Signal,
+    /// Taken by the task that reloads.
+    user1: Option<Signal>,
     user2: Signal,
 }
 
@@ -144,35 +169,46 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
+            user1: Some(signal(SignalKind::user_defined1())?),
             user2: signal(SignalKind::user_defined2())?,
         })
     }
 
+    /// Waits for one of the signals that end the process, and says which.
+    async fn asked_to_end(&mut self) {
+        let line = tokio::select! {
+            _ = self.terminate.recv() => SIGTERM,
+            _ = self.interrupt.recv() => SIGINT,
+            _ = self.quit.recv() => SIGQUIT,
+        };
+        tracing::info!("{line}");
+    }
+
     /// Waits for signals and does what they mean, until one ends the process; gives the exit status.
     async fn serve(&mut self, instance: &Arc<Instance>, pidfile: &str) -> u8 {
+        // One reload at a time, on a task of its own, so that the other signals do not wait for it. It ends with this set.
+        let mut reloads = JoinSet::new();
+        if let Some(asked) = self.user1.take() {
+            reloads.spawn(reload(asked, Arc::clone(instance)));
+        }
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => {
-                    tracing::info!("SIGTERM: Shutting down servers then terminating");
+                    tracing::info!("{SIGTERM}");
                     return self.terminate(instance, pidfile).await;
                 }
                 _ = self.interrupt.recv() => {
-                    tracing::info!("SIGINT: Shutting down");
+                    tracing::info!("{SIGINT}");
                     remove_pidfile(pidfile);
                     return self.interrupt(instance).await;
                 }
                 _ = self.quit.recv() => {
-                    tracing::info!("SIGQUIT: Quitting process immediately");
+                    tracing::info!("{SIGQUIT}");
                     remove_pidfile(pidfile);
                     return 0;
                 }
                 // CoreDNS ignores it, too: nohup is not to end a server.
                 _ = self.hangup.recv() => (),
-                _ = self.user1.recv() => {
-                    tracing::info!("SIGUSR1: Reloading");
-                    instance.reload().await;
-                }
                 _ = self.user2.recv() => {
                     tracing::info!("SIGUSR2: Upgrading");
                     tracing::error!("SIGUSR2: upgrading in place is not supported; start the new program beside this one, \
@@ -191,7 +227,7 @@ impl Signals {
         };
         let interrupted = async {
             self.interrupt.recv().await;
-            tracing::info!("SIGINT: Shutting down");
+            tracing::info!("{SIGINT}");
             remove_pidfile(pidfile);
             self.interrupt.recv().await;
             tracing::info!("SIGINT: Force quit");
@@ -209,7 +245,7 @@ impl Signals {
         loop {
             tokio::select! {
                 () = &mut ending => return 0,
-                _ = self.terminate.recv() => tracing::info!("SIGTERM: Shutting down servers then terminating"),
+                _ = self.terminate.recv() => tracing::info!("{SIGTERM}"),
                 _ = self.interrupt.recv() => {
                     tracing::info!("SIGINT: Force quit");
                     return FORCED;

@@ -1,12 +1,13 @@
 //! The life of the program under load: reloads, signals, the end. What happens is awaited in its log.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use test_support::subject::Signal;
+use test_support::subject::{Signal, Subject};
 use test_support::{Client, http};
 
 use crate::harness::say;
@@ -202,6 +203,29 @@ fn the_plugin_reload_follows_the_file() {
 }
 
 #[test]
+fn a_file_that_vanishes_or_is_empty_is_told_of_once() {
+    let corefile = |number| generation(number).replace(" hosts", " reload 2s 0s\n hosts");
+    let mut life = Life::start(&corefile(1));
+    let stays = ": the running configuration stays, but a restart would fail";
+    fs::remove_file(life.path("Corefile")).unwrap();
+    life.await_log(&format!("[WARNING] plugin/reload: open Corefile: no such file or directory{stays}"), 1);
+    life.write("Corefile", "# nothing\n");
+    life.await_log("[WARNING] plugin/reload: Corefile has no server block: the running configuration stays, but a restart would serve the built-in one", 1);
+    life.write("Corefile", &corefile(1));
+    life.await_log("[WARNING] plugin/reload: Corefile can be used again", 1);
+    life.write("Corefile", "{\n \"apiVersion\": \"v1\"\n");
+    life.await_log("[WARNING] plugin/reload: Corefile looks like JSON, not like a Corefile; ", 1);
+    life.write("Corefile", &corefile(2));
+    life.await_log("[WARNING] plugin/reload: Corefile can be used again", 2);
+    life.await_log("[INFO] Reloading complete", 1);
+    assert_eq!(life.ask("a.example A").answer, ["a.example. 3600 IN A 192.0.2.2"]);
+    let output = life.subject.output();
+    let told =
+        output.lines().filter(|line| line.starts_with("[WARNING] plugin/reload: ") && !line.contains("parse failed"));
+    assert_eq!(told.count(), 5, "each once: {output}");
+}
+
+#[test]
 fn sigterm_answers_what_is_under_way() {
     for transport in ["", " tcp"] {
         let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -291,4 +315,111 @@ fn a_second_process_shares_the_port() {
         assert_eq!(first.ask("a.example A tcp").rcode.as_deref(), Some("NOERROR"));
     }
     assert_eq!(second.end(Signal::SIGTERM), Some(0));
+}
+
+/// A server block whose set-up asks a silent host for addresses twenty times, two seconds each; longer than anything is awaited.
+fn slow_block(silent: &UdpSocket) -> String {
+    let silent = format!(" {}", silent.local_addr().unwrap()).repeat(20);
+    format!(
+        "slow.example:{{$PORT}} {{\n bind 127.0.0.1\n forward . dns.upstream.test {{\n  resolver{silent}\n }}\n}}\n"
+    )
+}
+
+/// A socket that never answers.
+fn silent() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    socket
+}
+
+#[test]
+fn a_slow_reload_stops_nothing_and_holds_no_end_up() {
+    for (signal, line) in
+        [(Signal::SIGTERM, "[INFO] SIGTERM: Shutting down servers"), (Signal::SIGINT, "[INFO] SIGINT: Shutting down")]
+    {
+        let (silent, upstream) = (silent(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        upstream.set_read_timeout(Some(LIMIT)).unwrap();
+        let good =
+            ".:{$PORT} {\n bind 127.0.0.1\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n";
+        let mut scene = Scene::new(good);
+        scene.command.env("UPSTREAM", upstream.local_addr().unwrap().to_string()).env("GOMAXPROCS", "1");
+        let mut life = scene.start();
+        life.load(&format!("{good}{}", slow_block(&silent)));
+        silent.recv_from(&mut [0; 512]).unwrap();
+        // A single worker has all of this to do while the set-up waits.
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    let mut buffer = [0; 512];
+                    let (length, from) = upstream.recv_from(&mut buffer).unwrap();
+                    buffer[2] |= 0x80;
+                    upstream.send_to(&buffer[..length], from).unwrap();
+                }
+            });
+            for transport in ["", " tcp"] {
+                let answer = life.ask(&format!("a.example A{transport}"));
+                assert_eq!(answer.rcode.as_deref(), Some("NOERROR"), "{answer:?}");
+            }
+            assert_eq!(http::get(life.side, "/health").unwrap().0, 200);
+        });
+        assert_eq!(life.end(signal), Some(0), "the end waits for no set-up");
+        life.await_log(line, 1);
+        assert!(!life.subject.output().contains("Reloading complete"));
+    }
+}
+
+#[test]
+fn a_slow_start_can_be_ended() {
+    for (signal, line) in [
+        (Signal::SIGTERM, "[INFO] SIGTERM: Shutting down servers then terminating"),
+        (Signal::SIGINT, "[INFO] SIGINT: Shutting down"),
+        (Signal::SIGQUIT, "[INFO] SIGQUIT: Quitting process immediately"),
+    ] {
+        let silent = silent();
+        let mut scene = Scene::new(&slow_block(&silent));
+        let (log, errors) = (scene.path("log"), scene.path("errors"));
+        let mut subject = Subject::start_apart(&mut scene.command, &log, &errors).unwrap();
+        silent.recv_from(&mut [0; 512]).unwrap();
+        subject.signal(signal).unwrap();
+        assert_eq!(subject.wait(LIMIT).unwrap().code(), Some(0));
+        assert!(subject.output().lines().any(|found| found == line), "{}", subject.output());
+        assert_eq!(subject.errors(), "");
+    }
+}
+
+#[test]
+fn descriptors_are_kept_back_for_others_than_clients() {
+    let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
+    upstream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut scene = Scene::new(
+        ".:{$PORT} {\n bind 127.0.0.1\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n",
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 128 && exec \"$0\" -conf Corefile"]).arg(scene.command.get_program());
+    command.current_dir(scene.folder.path()).env("UPSTREAM", upstream.local_addr().unwrap().to_string());
+    command.env("PORT", scene.address.port().to_string()).env("SIDE", scene.side.port().to_string());
+    scene.command = command;
+    let mut life = scene.start();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..20 {
+                let mut buffer = [0; 512];
+                let (length, from) = upstream.recv_from(&mut buffer).unwrap();
+                buffer[2] |= 0x80;
+                upstream.send_to(&buffer[..length], from).unwrap();
+            }
+        });
+        // More clients than there are descriptors; each that comes later is served all the same, and so are probes and queries that
+        // need a socket of their own.
+        let mut silent = Vec::new();
+        for round in 0..10 {
+            silent.extend((0..40).map(|_| TcpStream::connect(life.address).unwrap()));
+            for transport in ["", " tcp"] {
+                let answer = life.ask(&format!("a{round}.example A wait=10{transport}"));
+                assert_eq!(answer.rcode.as_deref(), Some("NOERROR"), "{answer:?}");
+            }
+            assert_eq!(http::get(life.side, "/health").unwrap().0, 200);
+        }
+    });
+    assert_eq!(life.end(Signal::SIGTERM), Some(0));
 }

@@ -17,6 +17,8 @@ mod language;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod overload;

@@ -129,7 +129,9 @@ impl Name {
                     let target = usize::from(octet & 0x3f) << 8 | usize::from(low);
                     end = end.or(Some(position + 2));
                     if target >= floor {
-                        return Err(NameError::Pointer);
+                        // One behind the end is as a name that is cut (miekg/dns: UnpackDomainName).
+                        let is_behind = target >= message.len();
+                        return Err(if is_behind { NameError::Short } else { NameError::Pointer });
                     }
                     floor = target;
                     position = target;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use corefile::{DiskFiles, Input, Options, ProcessEnv};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use plugin_api::{Clock, Next, Request};
+use plugin_api::{Clock, Next, Rcode, Request};
 use prometheus_client::encoding::text::encode;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -411,6 +411,32 @@ async fn the_question_keeps_the_letters_of_the_client() {
         let outcome = Next::start(&trial.chain).run(&request).await.unwrap();
         let (name, ..) = outcome.message().unwrap().question().unwrap();
         assert_eq!(name.as_wire(), b"\x01a\x04tEsT\0");
+    }
+}
+
+#[tokio::test]
+async fn a_query_without_edns_gets_none() {
+    // OPT with an extended rcode of 1, which with the lower bits 0 is BADVERS.
+    let to = scripted(|query| {
+        let is_bad = query[13] == b'b';
+        let mut reply = if is_bad { header(&query, 0x8180) } else { answer(&query, 1) };
+        if is_bad {
+            reply[5] = 1;
+            reply.extend_from_slice(&query[12..23]);
+        }
+        reply[11] = 1;
+        reply.extend_from_slice(&[0, 0, 41, 4, 208, u8::from(is_bad), 0, 0, 0, 0, 0]);
+        vec![reply]
+    })
+    .await;
+    let trial = Trial::new(&format!("forward . {to}"));
+    for (query, rcode, has_edns) in
+        [("a.test", Rcode::NOERROR, false), ("b.tes", Rcode::SERVFAIL, false), ("b.tes A edns", Rcode::BADVERS, true)]
+    {
+        let request = trial::request(query, &Clock::system());
+        let outcome = Next::start(&trial.chain).run(&request).await.unwrap();
+        let message = outcome.message().unwrap();
+        assert_eq!((message.rcode(), message.edns.is_some()), (rcode, has_edns), "{query}");
     }
 }
 

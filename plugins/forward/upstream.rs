@@ -7,7 +7,7 @@ use super::metrics::UpstreamMetrics;
 use super::reply::Query;
 use super::streams::{Streams, TlsTarget};
 use plugin_api::wire::HEADER;
-use plugin_api::{Message, Name, Request, Type, flag};
+use plugin_api::{Message, Name, Rcode, Request, Type, flag};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,8 +135,9 @@ impl Upstream {
         query.and_then(|query| datagrams.ask(query, times.now, opened)).unwrap_or_else(Asked::failed)
     }
 
-    /// Takes the outcome of an attempt that began at `start`: counts it, and gives a reply the request's id and the letters of
-    /// the request's question. An upstream may have letters of its own, and clients that mix them (0x20) drop such a reply.
+    /// Takes the outcome of an attempt that began at `start`: counts it, and gives a reply the request's id, the letters of the
+    /// request's question and no EDNS if the request has none. An upstream may have letters of its own, and clients that mix them
+    /// (0x20) drop such a reply.
     pub(super) fn take(
         &self,
         asked: Result<Message, Fault>,
@@ -155,6 +156,9 @@ impl Upstream {
             message.set_question(request);
         }
         self.metrics.observe(message.rcode(), start.elapsed());
+        if request.edns().is_none() {
+            strip_edns(&mut message);
+        }
         Ok(message)
     }
 
@@ -268,6 +272,16 @@ impl Upstream {
         }
         self.datagrams.clear();
         self.streams.clear();
+    }
+}
+
+/// Takes the EDNS off a reply to a query without (RFC 6891 §6.1.1). Without its upper bits a rcode would say something else, and
+/// often NOERROR, so it becomes SERVFAIL.
+fn strip_edns(reply: &mut Message) {
+    let is_extended = reply.rcode().0 > 0xf;
+    reply.edns = None;
+    if is_extended {
+        reply.set_rcode(Rcode::SERVFAIL);
     }
 }
 

@@ -20,8 +20,6 @@ const MAX_MESSAGE: usize = 65_535;
 const MAX_DATAGRAM_V4: usize = MAX_MESSAGE - 20 - 8;
 /// See [`MAX_DATAGRAM_V4`].
 const MAX_DATAGRAM_V6: usize = MAX_MESSAGE - 8;
-/// The rcode SERVFAIL in the fourth octet of a header.
-const SERVFAIL: u8 = 2;
 /// Octets of an OPT record without options.
 pub(super) const OPT_FIXED: usize = 11;
 
@@ -42,18 +40,9 @@ pub fn fit(message: &Message, request: &Request, echoed: &[u16], out: &mut Vec<u
     } else {
         shrink(plain, limit.saturating_sub(opt_len), out);
     }
-    match opt {
-        Some(opt) => {
-            opt.write(out);
-            add(out, start + 10, 1);
-        }
-        // Without its upper bits a rcode would say something else, and often NOERROR.
-        None if message.rcode().0 > 0xf => {
-            if let Some(octet) = out.get_mut(start + 3) {
-                *octet = *octet & 0xf0 | SERVFAIL;
-            }
-        }
-        None => {}
+    if let Some(opt) = opt {
+        opt.write(out);
+        add(out, start + 10, 1);
     }
 }
 
@@ -154,11 +143,14 @@ struct Opt<'a> {
 }
 
 impl<'a> Opt<'a> {
-    /// What a reply carries: its own EDNS under the client's terms, the client's own EDNS, or none for a client that sent none
-    /// (RFC 6891 §6.1.1; CoreDNS passes on that of an upstream).
+    /// What a reply carries: its own EDNS under the client's terms, the client's own EDNS, or none.
     fn of(message: &'a Message, request: &'a Request, echoed: &'a [u16]) -> Option<Self> {
         let own = message.edns.as_deref();
-        let client = request.edns()?;
+        let Some(client) = request.edns() else {
+            let own = own?;
+            let Edns { payload, extended_rcode, flags, .. } = *own;
+            return Some(Self { payload, extended_rcode, flags, options: own, only: None });
+        };
         let payload = request.payload();
         Some(match own {
             // CoreDNS clears the lower eight flag bits only (`Ttl &= 0xff00`).

@@ -25,11 +25,11 @@ impl Future for Guarded<'_> {
 }
 
 /// Does something whose panics become a value. Work that has panicked is not taken up again, so nobody sees what it left half
-/// done.
+/// done. Guards nest: a name that an answer leads to is looked up within the work on the query, on the same thread.
 pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
-    crate::log::guard_panics(true);
+    let outer = crate::log::guard_panics(true);
     let done = catch_unwind(AssertUnwindSafe(work));
-    crate::log::guard_panics(false);
+    crate::log::guard_panics(outer);
     done
 }
 
@@ -40,4 +40,23 @@ pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{catch, text_of};
+
+    #[test]
+    fn a_panic_behind_a_nested_guard_is_still_guarded() {
+        crate::log::init();
+        let caught = catch(|| {
+            assert!(catch(|| panic!("inner")).is_err());
+            drop(crate::log::take_backtrace());
+            panic!("outer");
+        });
+        let stack = crate::log::take_backtrace();
+        assert_eq!(text_of(&*caught.map(|(): ()| ()).unwrap_err()), "outer");
+        assert!(stack.is_some(), "the panic was taken for one that nobody catches");
+        assert!(!crate::log::guard_panics(false), "the guard is gone with the work");
+    }
 }

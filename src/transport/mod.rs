@@ -1,5 +1,6 @@
 //! Sockets in, octets out. Decides no answer: [`crate::server`] does.
 
+mod clients;
 mod shed;
 pub(crate) mod socket;
 pub mod tcp;
@@ -7,6 +8,7 @@ pub mod udp;
 
 use crate::server::Server;
 use arc_swap::ArcSwap;
+use clients::Clients;
 use plugin_api::Metrics;
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub struct Handoff {
     /// Runs it.
     pub runtime: Handle,
     permits: Arc<Semaphore>,
+    /// TCP connections.
+    clients: Clients,
     /// Refusals that were not sent: there were too many.
     left_out: Counter,
 }
@@ -40,7 +44,8 @@ impl Handoff {
     /// A hand-off with room for `queries`.
     #[must_use]
     pub fn with_room(runtime: Handle, queries: usize) -> Self {
-        Self { runtime, permits: Arc::new(Semaphore::new(queries)), left_out: Counter::default() }
+        let permits = Arc::new(Semaphore::new(queries));
+        Self { runtime, permits, clients: Clients::new(), left_out: Counter::default() }
     }
 
     /// Shows the bounds of the transports, what is in use of them, and what was left out for want of room.
@@ -50,7 +55,10 @@ impl Handoff {
         let limits = metrics.limits();
         let permits = Arc::clone(&self.permits);
         limits.counted("waiting_queries", MAX_PENDING, move || waiting(&permits) as u64);
-        limits.counted("tcp_connections_of_a_listener", tcp::MAX_CONNECTIONS, tcp::open_connections);
+        let clients = self.clients.clone();
+        limits.counted("tcp_connections", clients.connections().0, move || clients.connections().1 as u64);
+        let clients = self.clients.clone();
+        limits.counted("tcp_unfinished_octets", clients.unfinished().0, move || clients.unfinished().1 as u64);
         limits.bound("udp_batch", socket::BATCH);
         limits.bound("udp_refusals_of_a_thread", shed::MAX_HELD);
         limits.bound("log_octets", crate::log::RING);

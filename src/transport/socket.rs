@@ -99,6 +99,14 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
+/// How many files the process may have open; none if the system does not say or has no limit.
+pub(super) fn file_limit() -> Option<usize> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a whole structure that lives through the call.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    usize::try_from(limit.rlim_cur).ok().filter(|_| result == 0)
+}
+
 /// Wakes everybody who is blocked on the socket; what has been received can still be read.
 pub(super) fn shut_down(socket: &UdpSocket) {
     // An unconnected socket says ENOTCONN and wakes its receivers all the same.

@@ -1,30 +1,27 @@
 //! DNS over TCP (RFC 7766): one task for each connection, queries of one connection answered in their order, as CoreDNS does.
 //!
-//! Queries that come in one read are answered in one write. An idle connection holds no buffer. Every wait has a limit.
+//! Queries that come in one read are answered in one write. An idle connection holds no buffer, and one that waits for the rest of a
+//! message only what has come of it, within a budget for all ([`super::clients`]). Every wait has a limit.
 
-use super::{Current, socket};
+use super::clients::{Clients, Place};
+use super::{Current, Handoff, socket};
 use crate::server::admit::Verdict;
 use crate::server::{Answer, Answered, Server};
 use plugin_api::{Message, Request, Transport};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Most connections at a time on one listener; more wait in the system's queue until one ends. An idle one costs some 2
-/// KiB here, so all together at most about 64 MiB. CoreDNS has no bound.
-pub(super) const MAX_CONNECTIONS: usize = 32_768;
-/// First size of a connection's read buffer: many queries at once, and one of any usual size.
+/// Octets that one read takes: many queries at once, and one of any usual size.
 const READ_BYTES: usize = 4096;
 /// Replies are sent when so many octets have come together, the largest message.
 const WRITE_BYTES: usize = 65_535;
@@ -67,16 +64,16 @@ impl BoundTcp {
         self.0.local_addr()
     }
 
-    /// Begins to serve it on `runtime`.
+    /// Begins to serve it on the runtime of `handoff`.
     ///
     /// # Errors
     /// When the runtime cannot watch the socket.
-    pub fn serve(self, current: Current, runtime: &Handle) -> io::Result<TcpListener> {
+    pub fn serve(self, current: Current, handoff: &Handoff) -> io::Result<TcpListener> {
         let local = self.0.local_addr()?;
-        let _entered = runtime.enter();
+        let _entered = handoff.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(self.0)?;
         let (stop, stopped) = watch::channel(Stop::No);
-        let task = runtime.spawn(accept(listener, current, stopped));
+        let task = handoff.runtime.spawn(accept(listener, current, handoff.clients.clone(), stopped));
         Ok(TcpListener { task: Some(task), stop, local })
     }
 }
@@ -108,34 +105,35 @@ impl Drop for TcpListener {
     }
 }
 
-/// Accepts connections and owns their tasks until it is stopped.
-async fn accept(listener: tokio::net::TcpListener, current: Current, mut stopped: watch::Receiver<Stop>) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Accepts connections and owns their tasks until it is stopped. One that was accepted while there is no place for it waits, and all
+/// others in the system's queue.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    current: Current,
+    clients: Clients,
+    mut stopped: watch::Receiver<Stop>,
+) {
     let mut connections = JoinSet::new();
+    let mut accepted = None;
     let grace = loop {
-        let accepted = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
         tokio::select! {
             changed = stopped.changed() => break grace(changed.is_ok(), &stopped),
             _ended = connections.join_next(), if !connections.is_empty() => (),
-            (permit, accepted) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let connection = Connection::new(stream, peer, Arc::clone(&current));
-                    let stopped = stopped.clone();
-                    connections.spawn(async move {
-                        if let Some(connection) = connection {
-                            connection.serve(stopped).await;
-                        }
-                        drop(permit);
-                    });
-                }
+            next = listener.accept(), if accepted.is_none() => match next {
+                Ok(next) => accepted = Some(next),
                 Err(error) => {
                     tracing::debug!("accept: {error}");
+                    // Most likely there is no file descriptor left.
+                    clients.dismiss_idle();
                     sleep(REST).await;
                 }
             },
+            place = clients.place(), if accepted.is_some() => {
+                let connection = accepted.take().and_then(|from| Connection::new(from, place, Arc::clone(&current)));
+                if let Some(connection) = connection {
+                    connections.spawn(connection.serve(stopped.clone()));
+                }
+            }
         }
     };
     drop(listener);
@@ -152,34 +150,9 @@ fn grace(is_told: bool, stopped: &watch::Receiver<Stop>) -> Duration {
     }
 }
 
-/// Connections of all listeners that are open.
-static OPEN: AtomicU64 = AtomicU64::new(0);
-
-/// How many connections of all listeners are open.
-pub(super) fn open_connections() -> u64 {
-    OPEN.load(Ordering::Relaxed)
-}
-
-/// A connection's part of [`open_connections`].
-struct Counted;
-
-impl Counted {
-    /// Counts one.
-    fn new() -> Self {
-        OPEN.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        OPEN.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A connection.
 struct Connection {
-    _counted: Counted,
+    place: Place,
     stream: TcpStream,
     current: Current,
     peer: SocketAddr,
@@ -201,81 +174,90 @@ enum Fate {
 
 impl Connection {
     /// Takes a connection over; none if it has gone already.
-    fn new(stream: TcpStream, peer: SocketAddr, current: Current) -> Option<Self> {
+    fn new((stream, peer): (TcpStream, SocketAddr), place: Place, current: Current) -> Option<Self> {
         let local = canonical(stream.local_addr().ok()?);
         stream.set_nodelay(true).ok()?;
-        Some(Self { _counted: Counted::new(), stream, current, peer: canonical(peer), local, queries: 0 })
+        Some(Self { place, stream, current, peer: canonical(peer), local, queries: 0 })
     }
 
-    /// Answers queries until the client has enough, is silent for too long, or the listener stops.
-    async fn serve(mut self, mut stopped: watch::Receiver<Stop>) {
-        let mut deadline = Instant::now() + self.current.load().limits().read;
-        loop {
-            let ready = tokio::select! {
-                _ = stopped.changed() => return,
-                ready = timeout_at(deadline, self.stream.readable()) => ready,
-            };
-            if !matches!(ready, Ok(Ok(()))) {
-                return;
-            }
-            // Boxed, so that the much larger state of a connection that works does not weigh on one that waits.
-            match Box::pin(self.work(deadline, &mut stopped)).await {
-                Fate::Open => deadline = Instant::now() + self.current.load().limits().idle,
-                Fate::Waiting => (),
-                Fate::Closed => return,
-            }
-        }
-    }
-
-    /// Reads, answers and writes until nothing is left of what the client has sent.
-    async fn work(&mut self, mut deadline: Instant, stopped: &mut watch::Receiver<Stop>) -> Fate {
-        let mut input = Vec::with_capacity(READ_BYTES);
-        let mut output = Vec::new();
-        let mut request = None;
-        loop {
-            let fate =
-                if input.is_empty() { self.take(&mut input) } else { self.read(&mut input, deadline, stopped).await };
-            if fate != Fate::Open {
-                return fate;
-            }
-            let mut at = 0;
-            while let Some(message) = frame(&input, at) {
-                at += 2 + message.len();
-                if self.is_spent() || self.query(message, &mut output, &mut request).await == Fate::Closed {
-                    return Fate::Closed;
+    /// Answers queries until the client has enough, is silent for too long, has to give way to others, or the listener stops.
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps room for each of its arguments twice")]
+    fn serve(mut self, mut stopped: watch::Receiver<Stop>) -> impl Future<Output = ()> + Send {
+        async move {
+            let mut deadline = Instant::now() + self.current.load().limits().read;
+            loop {
+                let ready = tokio::select! {
+                    _ = stopped.changed() => return,
+                    () = self.place.dismissed() => return,
+                    ready = timeout_at(deadline, self.stream.readable()) => ready,
+                };
+                if !matches!(ready, Ok(Ok(()))) {
+                    return;
+                }
+                // Boxed, so that the much larger state of a connection that works does not weigh on one that waits.
+                match Box::pin(self.work()).await {
+                    Fate::Open => deadline = Instant::now() + self.current.load().limits().idle,
+                    Fate::Waiting => (),
+                    Fate::Closed => return,
                 }
             }
-            if self.flush(&mut output).await == Fate::Closed || self.is_spent() {
+        }
+    }
+
+    /// Reads what has come, answers the queries that are whole and writes the replies; the rest is kept for the next time.
+    async fn work(&mut self) -> Fate {
+        let Some(mut input) = self.place.take() else { return Fate::Closed };
+        if self.read(&mut input) == Fate::Closed {
+            return Fate::Closed;
+        }
+        let mut output = Vec::new();
+        let mut spare = None;
+        let mut at = 0;
+        let mut fate = Fate::Waiting;
+        while let Some(message) = frame(&input, at) {
+            fate = Fate::Open;
+            at += 2 + message.len();
+            if self.is_spent() {
                 return Fate::Closed;
             }
-            if at > 0 {
+            let Some((server, request)) = self.admit(message, &mut output, &mut spare) else { continue };
+            if input.capacity() > 2 * READ_BYTES {
+                // The answer may take its time; what a large message has left behind need not wait with it.
                 input.drain(..at);
-                deadline = Instant::now() + self.current.load().limits().idle;
+                input.shrink_to_fit();
+                at = 0;
             }
-            match input.first_chunk::<2>() {
-                Some(length) => input.reserve(usize::from(u16::from_be_bytes(*length)) + 2),
-                None if input.is_empty() => return Fate::Open,
-                None => (),
+            if self.answer(&server, request, &mut output, &mut spare).await == Fate::Closed {
+                return Fate::Closed;
             }
         }
-    }
-
-    /// Reads what has come already. Readiness may be a false alarm, and nothing is to be held for that.
-    fn take(&self, input: &mut Vec<u8>) -> Fate {
-        match self.stream.try_read_buf(input) {
-            Ok(1..) => Fate::Open,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Fate::Waiting,
-            Ok(_) | Err(_) => Fate::Closed,
+        if fate == Fate::Open {
+            self.place.waits();
         }
+        if self.flush(&mut output).await == Fate::Closed || self.is_spent() {
+            return Fate::Closed;
+        }
+        input.drain(..at);
+        if !input.is_empty() {
+            self.place.keep(input);
+        }
+        fate
     }
 
-    /// Waits for the rest of a message.
-    async fn read(&mut self, input: &mut Vec<u8>, deadline: Instant, stopped: &mut watch::Receiver<Stop>) -> Fate {
-        let read = tokio::select! {
-            _ = stopped.changed() => return Fate::Closed,
-            read = timeout_at(deadline, self.stream.read_buf(input)) => read,
-        };
-        if matches!(read, Ok(Ok(1..))) { Fate::Open } else { Fate::Closed }
+    /// Appends what has come, at least up to the end of the first message or as far as there is anything. Readiness may be a false
+    /// alarm.
+    fn read(&self, input: &mut Vec<u8>) -> Fate {
+        let mut octets = [0; READ_BYTES];
+        loop {
+            match self.stream.try_read(&mut octets) {
+                Ok(count @ 1..) => input.extend_from_slice(octets.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Waiting,
+                Ok(_) | Err(_) => return Fate::Closed,
+            }
+            if frame(input, 0).is_some() || input.len() > WRITE_BYTES {
+                return Fate::Open;
+            }
+        }
     }
 
     /// Whether the client has asked as often as it may on one connection.
@@ -283,8 +265,13 @@ impl Connection {
         self.current.load().limits().queries.is_some_and(|most| self.queries >= most)
     }
 
-    /// Works on one query and puts its reply behind those that wait to be sent. What waits is sent first if this takes time.
-    async fn query(&mut self, message: &[u8], output: &mut Vec<u8>, spare: &mut Option<Box<Request>>) -> Fate {
+    /// Reads one query, or puts its refusal behind the replies that wait to be sent.
+    fn admit(
+        &mut self,
+        message: &[u8],
+        output: &mut Vec<u8>,
+        spare: &mut Option<Box<Request>>,
+    ) -> Option<(Arc<Server>, Box<Request>)> {
         self.queries = self.queries.saturating_add(1);
         let server = self.current.load_full();
         let mut request = match spare.take() {
@@ -299,22 +286,34 @@ impl Connection {
         if verdict != Verdict::Query {
             close_frame(output, start);
             *spare = Some(request);
-            return Fate::Open;
+            return None;
         }
         output.truncate(start);
+        Some((server, request))
+    }
+
+    /// Works on one query and puts its reply behind those that wait to be sent. What waits is sent first if this takes time.
+    async fn answer(
+        &mut self,
+        server: &Server,
+        request: Box<Request>,
+        output: &mut Vec<u8>,
+        spare: &mut Option<Box<Request>>,
+    ) -> Fate {
         let mut work = pin!(server.answer(request));
         let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         let answered = match first {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let _under_way = server.begin();
+                self.place.works();
                 if self.flush(output).await == Fate::Closed {
                     return Fate::Closed;
                 }
                 work.await
             }
         };
-        self.reply(&server, answered, output, spare).await
+        self.reply(server, answered, output, spare).await
     }
 
     /// Puts a reply behind those that wait to be sent.

@@ -4,6 +4,8 @@ use super::{BoundTcp, TcpListener};
 use crate::server::route::Router;
 use crate::server::testing::{Oracle, block, parts, query, server};
 use crate::server::{Limits, Server};
+use crate::transport::Handoff;
+use crate::transport::clients::Clients;
 use arc_swap::ArcSwap;
 use plugin_api::{Message, Rcode, Section, Type, Zone};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -15,8 +17,14 @@ use tokio::sync::Notify;
 
 /// A listener for a server.
 fn listen(runtime: &Runtime, server: Arc<Server>) -> TcpListener {
+    listen_for(runtime, server, Clients::new())
+}
+
+/// The same with bounds on connections and unfinished messages.
+fn listen_for(runtime: &Runtime, server: Arc<Server>, clients: Clients) -> TcpListener {
     let bound = BoundTcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    bound.serve(Arc::new(ArcSwap::from(server)), runtime.handle()).unwrap()
+    let handoff = Handoff { clients, ..Handoff::new(runtime.handle().clone()) };
+    bound.serve(Arc::new(ArcSwap::from(server)), &handoff).unwrap()
 }
 
 /// A server with other limits.
@@ -166,9 +174,85 @@ fn an_idle_connection_is_small() {
     stream.set_nonblocking(true).unwrap();
     let _entered = runtime.enter();
     let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-    let connection = super::Connection::new(stream, peer, Arc::new(ArcSwap::from(server))).unwrap();
+    let place = runtime.block_on(Clients::new().place());
+    let connection = super::Connection::new((stream, peer), place, Arc::new(ArcSwap::from(server))).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(super::Stop::No);
     // The task, its place among the others and the system's registration come on top: below 2 KiB together.
     let octets = size_of_val(&connection.serve(stopped));
     assert!(octets <= 768, "{octets}");
+}
+
+/// Begins a message of 65,535 octets, which nobody answers: 60,000 of them.
+fn half(listener: &TcpListener) -> TcpStream {
+    let mut stream = connect(listener);
+    stream.write_all(&[&[0xff; 2][..], &vec![0xff; 60_000]].concat()).unwrap();
+    stream
+}
+
+/// Asks on a connection and checks the reply.
+fn ask(stream: &mut TcpStream, id: u16) {
+    stream.write_all(&framed(id, "a.test")).unwrap();
+    assert_eq!(receive(stream).id(), id);
+}
+
+/// A server whose clients may be silent for as long as a test takes.
+fn patient() -> Arc<Server> {
+    let long = Duration::from_secs(600);
+    limited(Limits { read: long, idle: long, ..Limits::default() })
+}
+
+#[test]
+fn unfinished_messages_have_a_budget_for_all() {
+    let runtime = Runtime::new().unwrap();
+    let clients = Clients::with_room(100, 150_000);
+    let listener = listen_for(&runtime, patient(), clients.clone());
+    let mut halves: Vec<TcpStream> = Vec::new();
+    for number in 0..10 {
+        let mut honest = connect(&listener);
+        halves.push(half(&listener));
+        // Until all of it has come, or older ones have gone for it.
+        if number >= 2 {
+            assert!(is_closed(&mut halves[number - 2]), "the oldest goes");
+        }
+        ask(&mut honest, 7);
+        assert!(clients.unfinished().1 <= 150_000);
+    }
+    // The last ones are as good as ever.
+    for stream in &mut halves[8..] {
+        stream.write_all(&vec![0xff; 5535]).unwrap();
+        ask(stream, 8);
+    }
+    assert_eq!(clients.unfinished().1, 0, "nothing is held for a message that has come");
+}
+
+#[test]
+fn the_connection_that_is_idle_longest_gives_way() {
+    let runtime = Runtime::new().unwrap();
+    let listener = listen_for(&runtime, patient(), Clients::with_room(3, 1000));
+    let mut streams: Vec<TcpStream> = (0..3).map(|_| connect(&listener)).collect();
+    for (stream, id) in streams.iter_mut().zip(1..) {
+        ask(stream, id);
+    }
+    ask(&mut streams[0], 4);
+    let mut next = connect(&listener);
+    ask(&mut next, 5);
+    assert!(is_closed(&mut streams[1]), "it has been silent the longest");
+    ask(&mut streams[0], 6);
+    ask(&mut streams[2], 7);
+}
+
+#[test]
+fn a_connection_that_works_is_waited_for() {
+    let runtime = Runtime::new().unwrap();
+    let (server, gate) = server();
+    let listener = listen_for(&runtime, server, Clients::with_room(1, 1000));
+    let mut busy = connect(&listener);
+    busy.write_all(&[framed(1, "a.test"), framed(2, "wait.test")].concat()).unwrap();
+    assert_eq!(receive(&mut busy).id(), 1);
+    let mut next = connect(&listener);
+    next.write_all(&framed(3, "a.test")).unwrap();
+    gate.notify_one();
+    assert_eq!(receive(&mut busy).id(), 2);
+    assert_eq!(receive(&mut next).id(), 3);
+    assert!(is_closed(&mut busy), "it made room once it had its answer");
 }

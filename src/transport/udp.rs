@@ -209,9 +209,12 @@ impl Worker {
         };
         let server = self.current.load();
         if desk.held.as_ref().is_none_or(|held| !Arc::ptr_eq(held, &server)) {
-            // An old server is let go, and with it the request that points to it.
+            // An old server is let go, and with it the request that points to it. Freeing all that it holds takes a while if this is
+            // the last reference, and is not for this thread.
             desk.spare = None;
-            desk.held = Some(Arc::clone(&server));
+            if let Some(old) = desk.held.replace(Arc::clone(&server)) {
+                drop(self.handoff.runtime.spawn_blocking(move || drop(old)));
+            }
         }
         let arrival = server.clock().now();
         for index in 0..received {
