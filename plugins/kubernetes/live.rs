@@ -68,7 +68,7 @@ impl Lifecycle for Live {
             let (stop, stopped) = oneshot::channel();
             *self.running.lock().await = Some((stop, tokio::spawn(upkeep.keep(begun, stopped))));
             if !is_ready {
-                sync::wait(is_synced, self.config.startup_timeout).await;
+                sync::wait(is_synced, self.config.startup_timeout, || self.source.waits_for()).await;
             }
             Ok(())
         })

@@ -332,10 +332,13 @@ fn source(setup: &Setup<'_>, config: &Config, access: &Access, wanted: &Wanted) 
     if !config.manifests.is_empty() {
         return Ok(Source::Manifests(Manifests::new(config.manifests.clone())));
     }
-    let api = Api::new(api_access(access)).map_err(|error| {
-        let mut error = setup.input.err(error.to_string());
+    let api = Api::new(api_access(access)).map_err(|refused| {
+        let mut error = setup.input.err(refused.to_string());
         error.kind = Kind::Plain;
-        error
+        match refused.cure() {
+            Some(cure) => error.with_help(cure),
+            None => error,
+        }
     })?;
     let status = metrics::status(&setup.process.metrics, &wanted.kinds);
     Ok(Source::Api(Box::new(api.with_status(status))))

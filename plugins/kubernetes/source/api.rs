@@ -6,11 +6,15 @@
 //! decoded object by object as they arrive, in Protocol Buffers (`frames`, `protobuf`) where the server has them and in JSON (`split`,
 //! `event`) elsewhere. Knows no index.
 
+mod access;
 mod audit;
 mod carry;
+mod client;
 mod connect;
+mod credentials;
 #[cfg(test)]
 mod cut_tests;
+mod dial;
 mod event;
 mod exchange;
 mod failure;
@@ -21,6 +25,7 @@ mod frames;
 #[cfg(test)]
 mod history_tests;
 mod ledger;
+mod plugin;
 mod protobuf;
 #[cfg(test)]
 mod protobuf_tests;
@@ -43,7 +48,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
-pub(crate) use self::connect::{Access, AccessError, Tls};
+pub(crate) use self::access::{Access, AccessError, Tls};
 use self::connect::{Connector, Maker};
 use self::reflector::Reflector;
 use self::repair::Repairs;
@@ -91,10 +96,10 @@ impl Api {
         Ok(Self { maker: Maker::Access(access), timing: Timing::default(), status: Arc::default() })
     }
 
-    /// Asks by a client that a test has made.
+    /// Asks what a test has made.
     #[cfg(test)]
-    pub(crate) fn of_client(client: kube::Client) -> Self {
-        Self { maker: Maker::Given(connect::Shared(client)), timing: Timing::default(), status: Arc::default() }
+    fn of_given(given: connect::Given) -> Self {
+        Self { maker: Maker::Given(given), timing: Timing::default(), status: Arc::default() }
     }
 
     /// Tells of the state of each kind there.
@@ -120,11 +125,20 @@ impl Api {
         self.maker.server()
     }
 
+    /// Says why nothing is known yet: the first trouble of a kind, or that the server has not answered.
+    pub(super) fn waits_for(&self) -> String {
+        let trouble = self.status.kinds.iter().find_map(KindStatus::trouble);
+        trouble.unwrap_or_else(|| match self.server() {
+            Ok(server) => format!("{server} has not answered yet"),
+            Err(error) => error.to_string(),
+        })
+    }
+
     /// Starts a task for each kind, one that compares them with the server's, and one that looks at their age; needs a
     /// runtime. The tasks end with the feed, or when what is returned is dropped.
-    pub(super) fn start(&self, wanted: &Wanted, feed: &Feed) -> Result<Running, AccessError> {
+    pub(super) fn start(&self, wanted: &Wanted, feed: &Feed) -> Running {
         let link = Arc::new(Link {
-            connector: Connector::new(&self.maker)?,
+            connector: Connector::new(&self.maker),
             turnstile: Turnstile::new(),
             timing: self.timing.clone(),
             feed: feed.clone(),
@@ -148,7 +162,7 @@ impl Api {
             });
         }
         tasks.spawn(watch_over(link, targets));
-        Ok(Running { tasks })
+        Running { tasks }
     }
 }
 

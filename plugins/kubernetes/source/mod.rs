@@ -75,8 +75,18 @@ impl Source {
     /// Manifests are read once before this returns, and what is wrong with them is an error.
     pub(crate) async fn start(&self, wanted: &Wanted, feed: Feed) -> Result<Running, SourceError> {
         match self {
-            Self::Api(api) => api.start(wanted, &feed).map_err(SourceError::Access),
+            Self::Api(api) => Ok(api.start(wanted, &feed)),
             Self::Manifests(manifests) => manifests.start(wanted, feed).await.map_err(SourceError::Manifest),
+        }
+    }
+}
+
+impl Source {
+    /// Says why nothing is known yet.
+    pub(crate) fn waits_for(&self) -> String {
+        match self {
+            Self::Api(api) => api.waits_for(),
+            Self::Manifests(_) => "the manifests are being read".to_owned(),
         }
     }
 }
@@ -84,9 +94,6 @@ impl Source {
 /// Why a source cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// The API server cannot be asked.
-    #[error("{0}")]
-    Access(#[source] api::AccessError),
     /// A manifest is missing or wrong.
     #[error("{0}")]
     Manifest(#[source] manifest::ManifestError),

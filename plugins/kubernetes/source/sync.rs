@@ -44,10 +44,10 @@ impl Sync {
     }
 }
 
-/// Waits until all kinds are there, at most `startup_timeout`, with CoreDNS's log lines.
+/// Waits until all kinds are there, at most `startup_timeout`, with CoreDNS's log lines; behind each stands why.
 ///
 /// (CoreDNS `plugin/kubernetes/kubernetes.go`, `InitKubeCache`: a line every 500 ms, a warning when the wait runs out.)
-pub(crate) async fn wait(mut synced: watch::Receiver<bool>, startup_timeout: Duration) {
+pub(crate) async fn wait(mut synced: watch::Receiver<bool>, startup_timeout: Duration, why: impl Fn() -> String) {
     let start = Instant::now();
     let mut reminder = interval_at(start + REMIND, REMIND);
     reminder.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,11 +60,11 @@ pub(crate) async fn wait(mut synced: watch::Receiver<bool>, startup_timeout: Dur
             biased;
             _ = &mut all => return,
             () = &mut end => {
-                tracing::warn!(target: LOG, "starting server with unsynced Kubernetes API");
+                tracing::warn!(target: LOG, "starting server with unsynced Kubernetes API: {}", why());
                 return;
             }
             _ = reminder.tick() => {
-                tracing::info!(target: LOG, "waiting for Kubernetes API before starting server");
+                tracing::info!(target: LOG, "waiting for Kubernetes API before starting server: {}", why());
             }
         }
     }
@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_at_its_limit() {
         let sync = Sync::new(&[Kind::Service]);
-        assert_eq!(timed(wait(sync.watch(), Duration::from_secs(5))).await, Duration::from_secs(5));
+        assert_eq!(timed(wait(sync.watch(), Duration::from_secs(5), String::new)).await, Duration::from_secs(5));
         assert_eq!(sync.missing(), [Kind::Service]);
     }
 
@@ -100,13 +100,13 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let waited = async {
-            tokio::select! { () = later => {}, () = wait(view, Duration::from_secs(5)) => {} }
+            tokio::select! { () = later => {}, () = wait(view, Duration::from_secs(5), String::new) => {} }
         };
         assert_eq!(timed(waited).await, Duration::from_millis(700));
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_wanted_is_synced_at_once() {
-        assert_eq!(timed(wait(Sync::new(&[]).watch(), Duration::from_secs(5))).await, Duration::ZERO);
+        assert_eq!(timed(wait(Sync::new(&[]).watch(), Duration::from_secs(5), String::new)).await, Duration::ZERO);
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
-use kube::client::Body;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::client::Body;
 use super::connect::Connector;
-use super::failure::Failure;
+use super::failure::{Failure, page};
 use super::format::Format;
 use super::timing::Timing;
 
@@ -40,18 +40,19 @@ impl Response {
         timing: &Timing,
         accept: &'static str,
     ) -> Result<Self, Failure> {
-        let request = Request::get(uri).header(header::ACCEPT, accept).body(Body::empty());
-        let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
-        let client = connector.client();
-        let response = timeout(timing.first_byte, client.send(request))
-            .await
-            .map_err(|_| Failure::Silent(format!("no answer within {} s", timing.first_byte.as_secs())))?
-            .map_err(|error| Failure::of_client(&error))?;
+        let client = connector.client()?;
+        let response = client.get(uri, accept, timing.first_byte).await?;
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
-            let body = timeout(timing.stall, Limited::new(body, MAX_STATUS_BYTES).collect()).await;
-            let text = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+            let text = start_of(body, timing).await;
             return Err(Failure::of_response(head.status, &head.headers, &text));
+        }
+        if is_page(&head.headers) {
+            let text = start_of(body, timing).await;
+            return Err(Failure::Refused(format!(
+                "what answers is no Kubernetes API, it sends the page {}",
+                page(&text)
+            )));
         }
         let Timing { stall, floor_bytes, .. } = *timing;
         Ok(Self { format: Format::of(&head.headers), body, stall, floor_bytes, waited: Duration::ZERO, received: 0 })
@@ -91,4 +92,17 @@ impl Response {
             }
         }
     }
+}
+
+/// Returns the body of a response that is no answer, as far as it comes; what is too large says nothing.
+async fn start_of(body: Body, timing: &Timing) -> Bytes {
+    let body = timeout(timing.stall, Limited::new(body, MAX_STATUS_BYTES).collect()).await;
+    body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default()
+}
+
+/// Says whether a response is written for people: the page of a proxy, or of something else at that address.
+fn is_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/html"))
 }

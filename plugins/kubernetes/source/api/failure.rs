@@ -6,11 +6,15 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
+use super::dial::{DialError, chain};
 use super::format::Format;
 use crate::trust;
 
 /// The longest wait that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// How much of a page is shown, in characters.
+const MAX_SHOWN: usize = 120;
 
 /// Why an exchange with the API server ended badly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +28,9 @@ pub(super) enum Failure {
     /// The server cannot be trusted, or does not trust us. Ask again soon, and say so.
     #[error("{0}")]
     Tls(String),
+    /// What the client was given is of no use (at the moment): its address, token, certificate or credential plugin. Nothing was sent.
+    #[error("{0}")]
+    Settings(String),
     /// A response came to a halt, or broke off. What was received counts; ask again from there.
     #[error("{0}")]
     Cut(String),
@@ -78,6 +85,7 @@ impl Failure {
             Self::Away(_) => "away",
             Self::Silent(_) => "silent",
             Self::Tls(_) => "tls",
+            Self::Settings(_) => "settings",
             Self::Cut(_) => "cut",
             Self::Broken(_) => "broken",
             Self::Drift(_) => "drift",
@@ -94,18 +102,29 @@ impl Failure {
 
     /// Sorts an error of the client: nothing has been received.
     pub(super) fn of_client(error: &(dyn Error + 'static)) -> Self {
+        match cause::<DialError>(error) {
+            Some(DialError::Tls(text)) => return Self::Tls(text.clone()),
+            Some(error) => return Self::Away(error.to_string()),
+            None => {}
+        }
         if let Some(text) = trust::rejection(error) {
             return Self::Tls(text);
         }
         let text = chain(error);
-        let is_tls = ["certificate", "tls handshake", "HandshakeFailure"].iter().any(|word| text.contains(word));
-        if is_tls { Self::Tls(text) } else { Self::Away(text) }
+        if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            return Self::Away(format!("what answers there does not speak HTTP: {text}"));
+        }
+        // A server of TLS 1.3 refuses the client's certificate only after the handshake.
+        if text.contains("received fatal alert") { Self::Tls(text) } else { Self::Away(text) }
     }
 
     /// Sorts a response that is no success.
     pub(super) fn of_response(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut status = Format::of(headers).status(body);
         status.code = code.as_u16();
+        if status.message.is_none() && !body.trim_ascii().is_empty() {
+            status.message = Some(format!("the server answers {code} with the page {}", page(body)));
+        }
         if code == StatusCode::TOO_MANY_REQUESTS {
             let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             return Self::Throttled(Duration::from_secs(seconds.unwrap_or(1)).min(MAX_RETRY_AFTER));
@@ -126,25 +145,31 @@ impl Failure {
             (403, _) => Self::Forbidden(text),
             (404, _) => Self::Missing(text),
             (429, _) => Self::Throttled(Duration::from_secs(1)),
-            (400..=499, _) => Self::Refused(text),
+            (300..=499, _) => Self::Refused(text),
             (500..=599, _) => Self::Away(text),
             _ => Self::Broken(text),
         }
     }
 }
 
-/// Writes an error with its causes, each once.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+/// Returns the first of an error and its causes that is of this type.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
         }
-        next = cause.source();
+        next = error.source();
     }
-    text
+    None
+}
+
+/// Returns the start of a page for people, in quotation marks.
+pub(super) fn page(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{:?}", line.chars().take(MAX_SHOWN).collect::<String>())
 }
 
 #[cfg(test)]
@@ -159,9 +184,15 @@ mod tests {
         assert_eq!(of(410, "{}"), Failure::Expired);
         assert_eq!(of(500, r#"{"reason":"Expired"}"#), Failure::Expired);
         assert_eq!(of(504, r#"{"message":"Timeout: Too large resource version: 9, current: 3"}"#), Failure::Future);
-        assert_eq!(of(503, "garbage"), Failure::Away("the server answers 503".into()));
+        assert_eq!(of(503, ""), Failure::Away("the server answers 503".into()));
+        let page = "the server answers 503 Service Unavailable with the page \"<html> busy\"";
+        assert_eq!(of(503, "<html>\n busy\x1b"), Failure::Away(page.into()));
+        assert_eq!(of(302, ""), Failure::Refused("the server answers 302".into()));
         assert_eq!(of(403, r#"{"message":"no"}"#), Failure::Forbidden("no".into()));
-        assert_eq!(of(404, "page not found"), Failure::Missing("the server answers 404".into()));
+        assert_eq!(
+            of(404, "page not found"),
+            Failure::Missing("the server answers 404 Not Found with the page \"page not found\"".into())
+        );
         assert_eq!(of(422, r#"{"message":"no"}"#), Failure::Refused("no".into()));
         assert_eq!(of(429, ""), Failure::Throttled(Duration::from_secs(1)));
     }

@@ -416,7 +416,7 @@ impl Reflector {
             Failure::Broken(_) if self.needs_list => self.freshness = Freshness::Newest,
             Failure::Broken(_) => self.needs_list = true,
             Failure::Cut(_) | Failure::Stopped => self.is_doubtful = true,
-            Failure::Away(_) | Failure::Silent(_) | Failure::Tls(_) => {
+            Failure::Away(_) | Failure::Silent(_) | Failure::Tls(_) | Failure::Settings(_) => {
                 self.is_doubtful = true;
                 self.away.get_or_insert_with(Instant::now);
                 if matches!(failure, Failure::Away(_)) {

@@ -20,6 +20,8 @@ use crate::trial::Logged;
 
 #[path = "credentials_tests.rs"]
 mod credentials;
+#[path = "ways_tests.rs"]
+mod ways;
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -43,7 +43,7 @@ impl Trouble {
             return;
         }
         match failure {
-            Failure::Tls(_) | Failure::Missing(_) | Failure::Refused(_) => {
+            Failure::Tls(_) | Failure::Settings(_) | Failure::Missing(_) | Failure::Refused(_) => {
                 tracing::error!(target: LOG, "Failed to watch: failed to list {go_type}: {failure} ({advice})");
             }
             Failure::Forbidden(_) | Failure::Unauthorized(_) if refused >= REFUSED_FOR => {
@@ -96,6 +96,10 @@ pub(super) fn advice(failure: &Failure, target: &Target) -> String {
                 .to_owned()
         }
         Failure::Tls(_) => "is the CA certificate that we are given the one that signs the API server's?".to_owned(),
+        Failure::Settings(_) => {
+            "nothing was sent: correct the kubeconfig, the token or the credential plugin; they are read again"
+                .to_owned()
+        }
         Failure::Missing(_) => {
             format!("does the server have {}, and is a CustomResourceDefinition missing?", target.resource())
         }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use kubesim::{Builder, KubeSim, Recorded};
 use plugin_api::{Clock, Lifecycle, Metrics, Zone, Zones};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
+use super::client::BodyError;
+use super::connect::Given;
 use super::timing::Chance;
 use super::{Api, KindStatus, Status, Timing};
 use crate::kubernetes::config::Config;
@@ -45,13 +48,15 @@ pub(super) struct World {
 }
 
 /// Makes a client that needs no sockets.
-fn client(sim: &KubeSim) -> kube::Client {
+fn client(sim: &KubeSim) -> Given {
     let direct = sim.direct();
-    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+    Given(Arc::new(move |request| {
         let direct = direct.clone();
-        async move { direct.send(request).await }
-    });
-    kube::Client::new(service, "default")
+        Box::pin(async move {
+            let response = direct.send(request).await?;
+            Ok(response.map(|body| body.map_err(BodyError::Octets).boxed_unsync()))
+        })
+    }))
 }
 
 impl World {
@@ -74,7 +79,7 @@ impl World {
         prepare(&sim).await;
         let metrics = Metrics::default();
         let status = metrics::status(&metrics, kinds);
-        let api = Api::of_client(client(&sim)).with_timing(timing).with_status(Arc::clone(&status));
+        let api = Api::of_given(client(&sim)).with_timing(timing).with_status(Arc::clone(&status));
         let mut config = Config::new(&Zones::new(vec![Zone::root()]), Zone::root());
         (config.zonal, config.endpoint_pod_names, config.pod_names) = (true, true, true);
         let live = Live {
