@@ -3,7 +3,7 @@
 //! What Go's `crypto/x509` and `crypto/tls` take is taken, what they refuse is refused, in their words. Knows no file, no address
 //! and no plugin: callers read the PEM texts and hand them over.
 //!
-//! ```ignore
+//! ```text
 //! let config = trust::client_config(&ClientTls { authorities: Some(ca_pem), ..ClientTls::default() })?;
 //! let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
 //! ```
