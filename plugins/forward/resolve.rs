@@ -35,7 +35,7 @@ impl Resolver {
         for server in &self.servers {
             let mut found = Vec::new();
             for qtype in [Type::A, Type::AAAA] {
-                match ask((*server, TIMEOUT), &name, qtype) {
+                match ask(*server, TIMEOUT, &name, qtype) {
                     Ok(message) => found.extend(addresses(&message)),
                     // A server that does not answer for one type is not asked for the other.
                     Err(error) => {
@@ -81,8 +81,8 @@ fn why_not(host: &str) -> String {
     format!("lookup {host} on {server}: {cause}")
 }
 
-/// Asks one server over UDP, and waits for its reply for so long. The error is in Go's words.
-fn ask((server, limit): (SocketAddr, Duration), name: &Name, qtype: Type) -> Result<Message, String> {
+/// Asks one server over UDP and waits at most `limit` for its reply, whatever else it sends. The error is in Go's words.
+fn ask(server: SocketAddr, limit: Duration, name: &Name, qtype: Type) -> Result<Message, String> {
     let local = if server.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
     let dial = |error: io::Error| format!("dial udp {server}: {}", os_error_text(&error));
     let socket = UdpSocket::bind((local, 0)).map_err(dial)?;
@@ -162,7 +162,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(5));
             }
         });
-        let error = ask((address, Duration::from_millis(100)), &name(), Type::A).unwrap_err();
+        let error = ask(address, Duration::from_millis(100), &name(), Type::A).unwrap_err();
         assert!(!is_over.swap(true, Ordering::AcqRel) && !liar.is_finished(), "it was still sending");
         liar.join().unwrap();
         let (start, end) = error.split_once("->").unwrap();

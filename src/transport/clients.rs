@@ -17,7 +17,7 @@ const MAX_CONNECTIONS: usize = 32_768;
 /// Octets that unfinished messages of all connections may hold together: some 500 messages of the largest size, and no query that
 /// is answered needs a hundredth of that. CoreDNS has no bound.
 const MAX_UNFINISHED: usize = 32 << 20;
-/// How long a connection that has no place yet waits before the next idle one is asked to leave.
+/// How long a connection that has no slot yet waits before the next idle one is asked to leave.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How many of the oldest connections are found by one look at all of them.
 const AT_ONCE: usize = 64;
@@ -39,21 +39,21 @@ struct Table {
     unfinished: AtomicUsize,
     /// What times are counted from.
     start: Instant,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 /// The connections that are open.
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     clients: HashMap<u64, Arc<Client>>,
     next: u64,
-    /// The oldest ones that a look at all has found, with the times that they had, by [`Wanted`].
+    /// The oldest ones that a look at all has found, with the times that they had, by [`Candidates`].
     found: [VecDeque<(u64, Arc<Client>)>; 2],
 }
 
 /// Which connections may give way.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum Candidates {
     /// Any whose client is waited for.
     Idle,
     /// Those that hold a part of a message.
@@ -68,14 +68,14 @@ struct Client {
     held: AtomicUsize,
     /// The message that has begun to come.
     rest: Mutex<Vec<u8>>,
-    /// Whether `rest` was taken away, so that nothing that comes now can be understood.
-    is_robbed: AtomicBool,
+    /// Whether `rest` was dropped for the budget, so that the octets that come now cannot be framed.
+    is_evicted: AtomicBool,
     /// Asks the connection to end.
     leave: Notify,
 }
 
-/// A connection's place among all. Ends with it.
-pub(super) struct Place {
+/// A connection's permit and entry in the table; both are given back when it is dropped.
+pub(super) struct ConnectionSlot {
     clients: Clients,
     client: Arc<Client>,
     number: u64,
@@ -106,41 +106,41 @@ impl Clients {
         (self.0.budget, self.0.unfinished.load(Ordering::Relaxed))
     }
 
-    /// A place for a connection that has been accepted. If there is none the connection whose client has been silent for the longest
+    /// Reserves a slot for a connection that has been accepted. If all are taken the connection whose client has been silent for the longest
     /// time ends; if all are busy one is waited for. May be dropped and called again.
-    pub(super) async fn place(&self) -> Place {
+    pub(super) async fn slot(&self) -> ConnectionSlot {
         loop {
             if let Ok(permit) = Arc::clone(&self.0.room).try_acquire_owned() {
-                return self.sit(permit);
+                return self.register(permit);
             }
             self.dismiss_idle();
             if let Ok(Ok(permit)) = timeout(PATIENCE, Arc::clone(&self.0.room).acquire_owned()).await {
-                return self.sit(permit);
+                return self.register(permit);
             }
         }
     }
 
     /// Asks the connection whose client has been silent for the longest time to end.
     pub(super) fn dismiss_idle(&self) {
-        if let Some(client) = self.oldest(Wanted::Idle) {
+        if let Some(client) = self.oldest(Candidates::Idle) {
             client.leave.notify_one();
         }
     }
 
     /// Enters a connection.
-    fn sit(&self, permit: OwnedSemaphorePermit) -> Place {
+    fn register(&self, permit: OwnedSemaphorePermit) -> ConnectionSlot {
         let client = Arc::new(Client {
             since: AtomicU64::new(self.now()),
             held: AtomicUsize::new(0),
             rest: Mutex::default(),
-            is_robbed: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
             leave: Notify::new(),
         });
         let mut open = self.open();
         let number = open.next;
         open.next += 1;
         open.clients.insert(number, Arc::clone(&client));
-        Place { clients: self.clone(), client, number, _permit: permit }
+        ConnectionSlot { clients: self.clone(), client, number, _permit: permit }
     }
 
     /// The time, in microseconds.
@@ -149,28 +149,28 @@ impl Clients {
     }
 
     /// The connections that are open; a poisoned lock is used on, for they are whole between calls.
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection that has waited for its client the longest. One look at all finds some for the next calls, too: under a flood
     /// there is a call for each new connection.
-    fn oldest(&self, wanted: Wanted) -> Option<Arc<Client>> {
+    fn oldest(&self, candidates: Candidates) -> Option<Arc<Client>> {
         let mut open = self.open();
-        let Open { clients, found, .. } = &mut *open;
+        let OpenConnections { clients, found, .. } = &mut *open;
         let [idle, unfinished] = found;
-        let found = match wanted {
-            Wanted::Idle => idle,
-            Wanted::Unfinished => unfinished,
+        let found = match candidates {
+            Candidates::Idle => idle,
+            Candidates::Unfinished => unfinished,
         };
         loop {
             while let Some((since, client)) = found.pop_front() {
-                if client.since.load(Ordering::Relaxed) == since && client.is(wanted) {
+                if client.since.load(Ordering::Relaxed) == since && client.is(candidates) {
                     return Some(client);
                 }
             }
             let mut oldest = BinaryHeap::with_capacity(AT_ONCE + 1);
-            for (number, client) in clients.iter().filter(|(_, client)| client.is(wanted)) {
+            for (number, client) in clients.iter().filter(|(_, client)| client.is(candidates)) {
                 oldest.push((client.since.load(Ordering::Relaxed), *number));
                 if oldest.len() > AT_ONCE {
                     oldest.pop();
@@ -187,8 +187,8 @@ impl Clients {
     /// Makes room for unfinished messages until they are within their budget: the oldest go.
     fn keep_within_budget(&self) {
         while self.0.unfinished.load(Ordering::Acquire) > self.0.budget {
-            let Some(client) = self.oldest(Wanted::Unfinished) else { return };
-            client.is_robbed.store(true, Ordering::Release);
+            let Some(client) = self.oldest(Candidates::Unfinished) else { return };
+            client.is_evicted.store(true, Ordering::Release);
             drop(self.take_rest(&client));
             client.leave.notify_one();
         }
@@ -205,16 +205,16 @@ impl Clients {
 
 impl Client {
     /// Whether it may give way.
-    fn is(&self, wanted: Wanted) -> bool {
+    fn is(&self, candidates: Candidates) -> bool {
         self.since.load(Ordering::Relaxed) != BUSY
-            && match wanted {
-                Wanted::Idle => true,
-                Wanted::Unfinished => self.held.load(Ordering::Relaxed) > 0,
+            && match candidates {
+                Candidates::Idle => true,
+                Candidates::Unfinished => self.held.load(Ordering::Relaxed) > 0,
             }
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Waits until the connection is to end for others.
     pub(super) async fn dismissed(&self) {
         self.client.leave.notified().await;
@@ -250,11 +250,11 @@ impl Place {
         } else {
             self.clients.take_rest(&self.client)
         };
-        (!self.client.is_robbed.load(Ordering::Acquire)).then_some(octets)
+        (!self.client.is_evicted.load(Ordering::Acquire)).then_some(octets)
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         drop(self.clients.take_rest(&self.client));
         self.clients.open().clients.remove(&self.number);
@@ -270,21 +270,21 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let clients = Clients::with_room(1000, 100);
-            let mut places = Vec::new();
+            let mut slots = Vec::new();
             for _ in 0..AT_ONCE + 10 {
-                places.push(clients.place().await);
+                slots.push(clients.slot().await);
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
-            for place in &places {
-                place.keep(vec![0; 40]);
+            for slot in &slots {
+                slot.keep(vec![0; 40]);
                 assert!(clients.unfinished().1 <= 100, "{:?}", clients.unfinished());
             }
-            let kept: Vec<_> = places.iter().map(|place| place.take().map(|octets| octets.len())).collect();
+            let kept: Vec<_> = slots.iter().map(|slot| slot.take().map(|octets| octets.len())).collect();
             let (lost, left) = kept.split_at(kept.len() - 2);
             assert!(lost.iter().all(Option::is_none), "{kept:?}");
             assert_eq!(left, [Some(40), Some(40)]);
-            places[0].dismissed().await;
-            drop(places);
+            slots[0].dismissed().await;
+            drop(slots);
             assert_eq!((clients.unfinished(), clients.connections()), ((100, 0), (1000, 0)));
         });
     }
@@ -294,15 +294,15 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let clients = Clients::with_room(2, 100);
-            let (first, second) = (clients.place().await, clients.place().await);
+            let (first, second) = (clients.slot().await, clients.slot().await);
             first.works();
-            let third = timeout(Duration::from_millis(10), clients.place());
+            let third = timeout(Duration::from_millis(10), clients.slot());
             let (third, ()) = tokio::join!(third, second.dismissed());
             assert!(third.is_err(), "the second has not left yet");
             second.works();
-            assert!(timeout(PATIENCE * 10, clients.place()).await.is_err(), "nobody is idle");
+            assert!(timeout(PATIENCE * 10, clients.slot()).await.is_err(), "nobody is idle");
             drop(first);
-            clients.place().await;
+            clients.slot().await;
         });
     }
 }

@@ -107,6 +107,16 @@ pub(super) fn file_limit() -> Option<usize> {
     usize::try_from(limit.rlim_cur).ok().filter(|_| result == 0)
 }
 
+/// Gives memory that was freed back to the system: set-ups run on threads of their own, whose heaps nobody else uses again. Takes
+/// some milliseconds. Only glibc keeps so much.
+pub(crate) fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no pointer is passed, and glibc lets any thread call it at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Wakes everybody who is blocked on the socket; what has been received can still be read.
 pub(super) fn shut_down(socket: &UdpSocket) {
     // An unconnected socket says ENOTCONN and wakes its receivers all the same.

@@ -3,7 +3,7 @@
 //! Queries that come in one read are answered in one write. An idle connection holds no buffer, and one that waits for the rest of a
 //! message only what has come of it, within a budget for all ([`super::clients`]). Every wait has a limit.
 
-use super::clients::{Clients, Place};
+use super::clients::{Clients, ConnectionSlot};
 use super::{Current, Handoff, socket};
 use crate::server::admit::Verdict;
 use crate::server::{Answer, Answered, Server};
@@ -105,7 +105,7 @@ impl Drop for TcpListener {
     }
 }
 
-/// Accepts connections and owns their tasks until it is stopped. One that was accepted while there is no place for it waits, and all
+/// Accepts connections and owns their tasks until it is stopped. One that was accepted while there is no slot for it waits, and all
 /// others in the system's queue.
 async fn accept(
     listener: tokio::net::TcpListener,
@@ -128,8 +128,10 @@ async fn accept(
                     sleep(REST).await;
                 }
             },
-            place = clients.place(), if accepted.is_some() => {
-                let connection = accepted.take().and_then(|from| Connection::new(from, place, Arc::clone(&current)));
+            slot = clients.slot(), if accepted.is_some() => {
+                let connection = accepted
+                    .take()
+                    .and_then(|(stream, peer)| Connection::new(stream, peer, slot, Arc::clone(&current)));
                 if let Some(connection) = connection {
                     connections.spawn(connection.serve(stopped.clone()));
                 }
@@ -152,7 +154,7 @@ fn grace(is_told: bool, stopped: &watch::Receiver<Stop>) -> Duration {
 
 /// A connection.
 struct Connection {
-    place: Place,
+    slot: ConnectionSlot,
     stream: TcpStream,
     current: Current,
     peer: SocketAddr,
@@ -174,10 +176,10 @@ enum Fate {
 
 impl Connection {
     /// Takes a connection over; none if it has gone already.
-    fn new((stream, peer): (TcpStream, SocketAddr), place: Place, current: Current) -> Option<Self> {
+    fn new(stream: TcpStream, peer: SocketAddr, slot: ConnectionSlot, current: Current) -> Option<Self> {
         let local = canonical(stream.local_addr().ok()?);
         stream.set_nodelay(true).ok()?;
-        Some(Self { place, stream, current, peer: canonical(peer), local, queries: 0 })
+        Some(Self { slot, stream, current, peer: canonical(peer), local, queries: 0 })
     }
 
     /// Answers queries until the client has enough, is silent for too long, has to give way to others, or the listener stops.
@@ -188,7 +190,7 @@ impl Connection {
             loop {
                 let ready = tokio::select! {
                     _ = stopped.changed() => return,
-                    () = self.place.dismissed() => return,
+                    () = self.slot.dismissed() => return,
                     ready = timeout_at(deadline, self.stream.readable()) => ready,
                 };
                 if !matches!(ready, Ok(Ok(()))) {
@@ -206,7 +208,7 @@ impl Connection {
 
     /// Reads what has come, answers the queries that are whole and writes the replies; the rest is kept for the next time.
     async fn work(&mut self) -> Fate {
-        let Some(mut input) = self.place.take() else { return Fate::Closed };
+        let Some(mut input) = self.slot.take() else { return Fate::Closed };
         if self.read(&mut input) == Fate::Closed {
             return Fate::Closed;
         }
@@ -232,14 +234,14 @@ impl Connection {
             }
         }
         if fate == Fate::Open {
-            self.place.waits();
+            self.slot.waits();
         }
         if self.flush(&mut output).await == Fate::Closed || self.is_spent() {
             return Fate::Closed;
         }
         input.drain(..at);
         if !input.is_empty() {
-            self.place.keep(input);
+            self.slot.keep(input);
         }
         fate
     }
@@ -306,7 +308,7 @@ impl Connection {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let _under_way = server.begin();
-                self.place.works();
+                self.slot.works();
                 if self.flush(output).await == Fate::Closed {
                     return Fate::Closed;
                 }

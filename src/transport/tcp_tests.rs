@@ -174,8 +174,8 @@ fn an_idle_connection_is_small() {
     stream.set_nonblocking(true).unwrap();
     let _entered = runtime.enter();
     let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-    let place = runtime.block_on(Clients::new().place());
-    let connection = super::Connection::new((stream, peer), place, Arc::new(ArcSwap::from(server))).unwrap();
+    let slot = runtime.block_on(Clients::new().slot());
+    let connection = super::Connection::new(stream, peer, slot, Arc::new(ArcSwap::from(server))).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(super::Stop::No);
     // The task, its place among the others and the system's registration come on top: below 2 KiB together.
     let octets = size_of_val(&connection.serve(stopped));
