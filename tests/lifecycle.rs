@@ -339,12 +339,11 @@ fn a_slow_reload_stops_nothing_and_holds_no_end_up() {
     {
         let (silent, upstream) = (silent(), UdpSocket::bind("127.0.0.1:0").unwrap());
         upstream.set_read_timeout(Some(LIMIT)).unwrap();
-        let good =
-            ".:{$PORT} {\n bind 127.0.0.1\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n";
+        let good = ".:{$PORT} {\n bind 127.0.0.1\n reload 2s 0s\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n";
         let mut scene = Scene::new(good);
         scene.command.env("UPSTREAM", upstream.local_addr().unwrap().to_string()).env("GOMAXPROCS", "1");
         let mut life = scene.start();
-        life.load(&format!("{good}{}", slow_block(&silent)));
+        life.write("Corefile", &format!("{good}{}", slow_block(&silent)));
         silent.recv_from(&mut [0; 512]).unwrap();
         // A single worker has all of this to do while the set-up waits.
         thread::scope(|scope| {
@@ -392,7 +391,7 @@ fn descriptors_are_kept_back_for_others_than_clients() {
     let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
     upstream.set_read_timeout(Some(LIMIT)).unwrap();
     let mut scene = Scene::new(
-        ".:{$PORT} {\n bind 127.0.0.1\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n",
+        ".:{$PORT} {\n bind 127.0.0.1\n timeouts {\n  read 1h\n  idle 1h\n }\n health 127.0.0.1:{$SIDE}\n forward . {$UPSTREAM} {\n  prefer_udp\n }\n}\n",
     );
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 128 && exec \"$0\" -conf Corefile"]).arg(scene.command.get_program());
