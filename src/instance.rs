@@ -8,6 +8,7 @@ mod reload;
 use crate::load::{Failure, Origin};
 use crate::server::Server;
 use crate::server::build::{Configuration, Planned};
+use crate::transport::socket::trim_memory;
 use crate::transport::tcp::{BoundTcp, TcpListener};
 use crate::transport::udp::{BoundUdp, UdpListener};
 use crate::transport::{Current, Handoff};
@@ -135,6 +136,8 @@ impl Instance {
         let mut running = self.running.lock().await;
         *self.hashes() = Hashes { running: hash.clone(), tried: hash, trouble: None };
         running.swap(configuration, fresh);
+        drop(running);
+        wait_off_workers(trim_memory).await;
         Ok(listing)
     }
 
@@ -264,7 +267,11 @@ async fn retire(old: Running) {
     if timeout(GRACE, stop(managed.iter())).await.is_err() {
         tracing::warn!("parts of the old configuration did not stop within {GRACE:?}");
     }
-    wait_off_workers(move || drop((servers, managed, kept))).await;
+    wait_off_workers(move || {
+        drop((servers, managed, kept));
+        trim_memory();
+    })
+    .await;
 }
 
 /// Stops parts in their order.
