@@ -372,7 +372,7 @@ impl<'p> Parser<'p> {
         last: Option<usize>,
         (least, most): (u32, Option<u32>),
     ) -> Result<(), SyntaxError> {
-        let is_greedy = !self.accept("?") != self.flags.swaps_greed;
+        let is_greedy = self.accept("?") == self.flags.swaps_greed;
         if let Some(last) = last {
             return Err(self.error("invalid nested repetition operator", self.since(last)));
         }

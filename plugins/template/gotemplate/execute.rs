@@ -124,13 +124,13 @@ impl Run<'_> {
     /// Runs an instruction that may jump.
     fn control(&mut self, instruction: &Instruction) -> Result<(), String> {
         match instruction {
-            Instruction::Decide { is_and, below, target } => {
-                if self.stack.last().is_some_and(|value| value.is_true() != *is_and) {
-                    let value = self.pop();
-                    self.stack.truncate(self.stack.len().saturating_sub(*below));
-                    self.stack.push(value);
-                    self.at = *target;
-                }
+            Instruction::Decide { is_and, below, target }
+                if self.stack.last().is_some_and(|value| value.is_true() != *is_and) =>
+            {
+                let value = self.pop();
+                self.stack.truncate(self.stack.len().saturating_sub(*below));
+                self.stack.push(value);
+                self.at = *target;
             }
             Instruction::Enter => self.scopes.push(self.variables.len()),
             Instruction::Leave => {

@@ -213,18 +213,18 @@ impl Parser<'_> {
     /// Lets a jump lead to the next instruction.
     fn patch(&mut self, jump: usize) {
         let here = self.code.len();
-        match self.code.get_mut(jump) {
-            Some(
-                Instruction::Or(target)
-                | Instruction::And(target)
-                | Instruction::Coalesce(target)
-                | Instruction::JumpIfNil(target)
-                | Instruction::Branch(target)
-                | Instruction::Jump(target)
-                | Instruction::Compare(_, target)
-                | Instruction::Next(target),
-            ) => *target = here,
-            _ => {}
+        if let Some(
+            Instruction::Or(target)
+            | Instruction::And(target)
+            | Instruction::Coalesce(target)
+            | Instruction::JumpIfNil(target)
+            | Instruction::Branch(target)
+            | Instruction::Jump(target)
+            | Instruction::Compare(_, target)
+            | Instruction::Next(target),
+        ) = self.code.get_mut(jump)
+        {
+            *target = here;
         }
     }
 

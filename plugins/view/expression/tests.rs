@@ -140,6 +140,34 @@ fn refuses_in_the_words_of_expr() {
     ]);
 }
 
+/// Octets that the second run of an expression allocates.
+fn second_run(text: &str) -> u64 {
+    let request = request("www.example.org A", &Clock::manual());
+    let program = Program::compile(text, &QueryEnvironment::scope(false)).expect("taken");
+    let environment = QueryEnvironment::new(&request);
+    program.run(&environment).expect("a value");
+    allocation_counter::measure(|| drop(program.run(&environment))).bytes_total
+}
+
+#[test]
+fn patterns_are_compiled_once() {
+    for pattern in [
+        "cluster.local",
+        "^client-[0-9]+[.]example[.]org[.]$",
+        "^\\\\w+[.]\\\\w+[.]svc",
+        "^([\\\\w-]{1,63})\\\\.(\\\\w{1,63})\\\\.svc",
+    ] {
+        let constant = second_run(&format!("name() matches '{pattern}'"));
+        assert!(constant < 2_000, "{pattern}: {constant} octets");
+        let made = second_run(&format!("name() matches ('{pattern}' + type())"));
+        assert!(made < 3_000, "{pattern}: {made} octets");
+    }
+    // A thread keeps the last eight.
+    let nine: Vec<_> = (0..9).map(|n| format!("name() matches lower('x{n}')")).collect();
+    assert!(second_run(&nine.join(" || ")) > 20_000);
+    assert!(second_run(&nine[..8].join(" || ")) < 10_000);
+}
+
 /// A variable that has twice the text of the one before.
 fn doubled(number: usize) -> String {
     let before = if number == 0 { "a".to_owned() } else { format!("b{}", number - 1) };
