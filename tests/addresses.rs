@@ -15,7 +15,7 @@ use plugin_api::interface::interface_index;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::subject::{Signal, Subject};
-use test_support::{http, netns};
+use test_support::{Client, http, netns};
 
 use crate::conformance::run_as_root;
 use crate::harness::{say, subject};
@@ -32,6 +32,9 @@ const ASKED: [&str; 5] = ["127.0.0.1", "::1", "192.0.2.1", "2001:db8::1", "fe80:
 
 /// The port of the server blocks.
 const PORT: u16 = 1053;
+
+/// The file of a test's folder that stands for its API server.
+const OBJECTS: &str = "objects.yaml";
 
 /// Names a program that this test's own program is to become, without sockets of IPv6.
 const WITHOUT_IPV6: &str = "FERRODNS_WITHOUT_IPV6";
@@ -200,6 +203,40 @@ fn clients_of_link_local_addresses_are_named_with_their_interface() {
 }
 
 #[test]
+fn views_and_templates_know_clients_of_link_local_addresses_by_their_interface() {
+    const TEST: &str = "addresses::views_and_templates_know_clients_of_link_local_addresses_by_their_interface";
+    in_kernels(TEST, &["both"], |kernel| {
+        let folder = TempDir::new().unwrap();
+        let text = format!(
+            ".:{PORT} {{\nbind e0\nview own {{\nexpr client_ip() == 'fe80::1%e0' && server_ip() == 'fe80::1%e0'\n}}\n\
+             template IN A {{\nanswer \"{{{{.Name}}}} 0 IN TXT from={{{{.Remote}}}}\"\n}}\n}}\n"
+        );
+        let mut program = start(&folder, &text, &json!(kernel));
+        assert_eq!(up(&mut program), None, "{}", program.errors());
+        let reply = reply(None, "fe80::1%e0").unwrap();
+        assert!(reply.ends_with(b"from=fe80::1%e0"), "{reply:?}");
+        Vec::new()
+    });
+}
+
+#[test]
+fn the_name_server_of_a_cluster_has_link_local_addresses_too() {
+    const TEST: &str = "addresses::the_name_server_of_a_cluster_has_link_local_addresses_too";
+    in_kernels(TEST, &["both"], |kernel| {
+        let folder = TempDir::new().unwrap();
+        let objects = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n";
+        fs::write(folder.path().join(OBJECTS), objects).unwrap();
+        let mut program = start(&folder, &format!(".:{PORT} {{\nkubernetes cluster.local\n}}\n"), &json!(kernel));
+        assert_eq!(up(&mut program), None, "{}", program.errors());
+        let answer = Client::udp(at("127.0.0.1", PORT)).ask("ns.dns.cluster.local AAAA").unwrap();
+        let mut addresses: Vec<_> = answer.answer.iter().filter_map(|line| line.split(' ').next_back()).collect();
+        addresses.sort_unstable();
+        assert_eq!(addresses, ["2001:db8::1", "fe80::1"]);
+        Vec::new()
+    });
+}
+
+#[test]
 fn blocks_that_share_a_port_by_chance_are_warned_of() {
     const TEST: &str = "addresses::blocks_that_share_a_port_by_chance_are_warned_of";
     let warning = "[WARNING] dns://0.0.0.0:1053 and dns://[::]:1053 stand for the same addresses";
@@ -302,6 +339,9 @@ fn start(folder: &TempDir, corefile: &str, kernel: &Value) -> Subject {
     } else {
         let mut command = Command::new(subject());
         command.args(["-conf", "Corefile"]);
+        if folder.path().join(OBJECTS).exists() {
+            command.args(["-kubernetes.manifests", OBJECTS]);
+        }
         command
     };
     command.current_dir(folder.path());
@@ -345,20 +385,27 @@ fn at(address: &str, port: u16) -> SocketAddr {
 /// A query: `x.test A`.
 const QUERY: &[u8] = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01x\x04test\0\0\x01\0\x01";
 
-/// Whether a query over UDP, from an address if one is given, is answered from the address that it was sent to.
-fn ask_udp(from: Option<&str>, address: &str) -> bool {
+/// The reply to a query over UDP, from an address if one is given, if it comes from the address that was asked.
+fn reply(from: Option<&str>, address: &str) -> Option<Vec<u8>> {
     let to = at(address, PORT);
     let from = at(from.unwrap_or(if to.is_ipv4() { "0.0.0.0" } else { "::" }), 0);
-    let mut reply = [0; 512];
-    let mut asked = || {
+    let asked = || {
         let socket = UdpSocket::bind(from)?;
         socket.set_read_timeout(Some(WAIT))?;
         // A connected socket takes replies only from there.
         socket.connect(to)?;
         socket.send(QUERY)?;
-        socket.recv(&mut reply)
+        let mut reply = vec![0; 512];
+        let length = socket.recv(&mut reply)?;
+        reply.truncate(length);
+        std::io::Result::Ok(reply)
     };
-    asked().is_ok() && reply.starts_with(b"\0\x07")
+    asked().ok().filter(|reply| reply.starts_with(b"\0\x07"))
+}
+
+/// Whether there is a [`reply`].
+fn ask_udp(from: Option<&str>, address: &str) -> bool {
+    reply(from, address).is_some()
 }
 
 /// A connection, if somebody listens.
