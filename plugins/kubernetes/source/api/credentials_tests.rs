@@ -185,6 +185,7 @@ async fn certificates_are_taken_from_files() {
 async fn certificates_of_the_server_are_judged_as_go_judges_them() {
     use crate::kubernetes::source::api::connect::{Connector, Maker};
     use crate::kubernetes::source::api::failure::Failure;
+    use http_body_util::BodyExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     for server in crate::trust::testing::servers() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -202,13 +203,16 @@ async fn certificates_of_the_server_are_judged_as_go_judges_them() {
         });
         let ca = File::new("ca", &server.authorities);
         let tls = Tls { ca: ca.0.clone(), ..Tls::default() };
-        let connector = Connector::new(&Maker::Access(Access::Endpoint { url, tls: Some(tls) })).unwrap();
-        let request = http::Request::get("/version").body(Vec::new()).unwrap();
-        let answer = connector.client().request_text(request).await;
-        let answer = answer.unwrap_or_else(|error| match Failure::of_client(&error) {
-            Failure::Tls(text) => text,
-            other => format!("{other:?}"),
-        });
+        let connector = Connector::new(&Maker::Access(Access::Endpoint { url, tls: Some(tls) }));
+        let answer = connector.client().unwrap().get("/version", "application/json", PATIENCE).await;
+        let answer = match answer {
+            Ok(response) => {
+                let body = response.into_body().collect().await.unwrap().to_bytes();
+                String::from_utf8(body.to_vec()).unwrap()
+            }
+            Err(Failure::Tls(text)) => text,
+            Err(other) => format!("{other:?}"),
+        };
         let wanted = match server.refusal {
             "" => "{}".to_owned(),
             why => format!("tls: failed to verify certificate: {why}"),
