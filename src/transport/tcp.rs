@@ -1,7 +1,7 @@
 //! DNS over TCP (RFC 7766): one task for each connection, queries of one connection answered in their order, as CoreDNS does.
 //!
 //! Queries that come in one read are answered in one write. An idle connection holds no buffer, and one that waits for the rest of a
-//! message only what has come of it, within a budget for all ([`super::clients`]). Every wait has a limit.
+//! message only what has come of it, within a budget for all (`clients.rs`). Every wait has a limit.
 
 use super::clients::{Clients, ConnectionSlot};
 use super::{Current, Handoff, socket};
