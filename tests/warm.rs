@@ -223,3 +223,32 @@ fn a_reload_never_goes_back_to_what_the_file_knows() {
     }
     assert!(client.ask("comes.a.svc.cluster.local A").unwrap().answer[0].contains(" 7 IN A"));
 }
+
+#[test]
+fn a_reload_keeps_what_is_known_while_the_api_is_gone() {
+    let world = World::new();
+    world.service("stays", "10.0.0.1");
+    let plain = world.corefile("").replace("  warm_start picture\n", "  startup_timeout 100ms\n");
+    let mut life = Life::start(&plain);
+    await_address(&life, "stays", Some("10.0.0.1"));
+    world.connections(Connections::Refuse);
+
+    // A line that has nothing to do with the cluster: the names stay.
+    life.load(&plain.replace("{\n bind", "{\n debug\n bind"));
+    life.await_log("[INFO] Reloading complete", 1);
+    let mut client = Client::udp(life.address);
+    assert_eq!(addresses(&mut client, "stays"), Some(vec!["10.0.0.1".into()]));
+
+    // What was kept is corrected when the server is back.
+    world.sim.delete("Service", "a", "stays");
+    world.service("comes", "10.0.0.3");
+    world.connections(Connections::Serve);
+    await_address(&life, "comes", Some("10.0.0.3"));
+    await_address(&life, "stays", None);
+
+    // Other objects are another source: nothing of the old ones is taken over.
+    world.connections(Connections::Refuse);
+    life.load(&plain.replace("startup_timeout", "labels a=b\n  startup_timeout"));
+    life.await_log("[INFO] Reloading complete", 2);
+    assert_eq!(addresses(&mut client, "comes"), None);
+}

@@ -38,6 +38,9 @@ pub struct Soa<'a> {
     pub minimum: u32,
 }
 
+/// Most records that a message of 65,535 octets can carry: none takes less than 11 octets, compressed or not. (RFC 1035 §4.1.3)
+const MAX_RECORDS: u16 = u16::MAX / 11;
+
 /// Writes a reply record by record, in the order of the sections.
 ///
 /// Owners and names are given in parts (`&[&[u8]]`), so that a prefix of one's own and a suffix in the client's letters
@@ -77,8 +80,8 @@ impl ReplyBuilder {
         }
     }
 
-    /// Appends a record of class IN; `rdata` writes its rdata. A section after a later one, a record too many (65,535)
-    /// or rdata too long (65,535 octets) is left out.
+    /// Appends a record of class IN; `rdata` writes its rdata. A section after a later one, a record too many (more
+    /// than 5,957, which no message carries) or rdata too long (65,535 octets) is left out.
     pub fn push(
         &mut self,
         section: Section,
@@ -118,14 +121,22 @@ impl ReplyBuilder {
         }
     }
 
-    /// Whether a section takes one more record: none behind it has any, and it has less than 65,535.
+    /// Whether a section takes one more record: none behind it has any, and the reply is not full.
     const fn is_open(&self, section: Section) -> bool {
+        let [_, authorities, additionals] = self.counts;
+        let is_last = match section {
+            Section::Answer => authorities | additionals == 0,
+            Section::Authority => additionals == 0,
+            Section::Additional => true,
+        };
+        is_last && !self.is_full()
+    }
+
+    /// Whether the reply has more records than any message carries, so that what would follow is cut off for every client.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
         let [answers, authorities, additionals] = self.counts;
-        match section {
-            Section::Answer => authorities | additionals == 0 && answers < u16::MAX,
-            Section::Authority => additionals == 0 && authorities < u16::MAX,
-            Section::Additional => additionals < u16::MAX,
-        }
+        answers >= MAX_RECORDS || authorities >= MAX_RECORDS || additionals >= MAX_RECORDS
     }
 
     /// Appends a record of class IN whose rdata has one length for its type.

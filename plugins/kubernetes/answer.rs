@@ -1,4 +1,5 @@
-//! Writes records into a reply. Allocates nothing, but where endpoints repeat one another.
+//! Writes records into a reply. Allocates nothing, but where endpoints repeat one another. Stops when the reply is full, so that a
+//! service of any number of endpoints costs no more than what a message can carry.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +10,7 @@ use plugin_api::{ReplyBuilder, Section, Soa, Srv, Type};
 use super::index::{Entry, Host, LabelText, NO_PORT, Records};
 
 /// The most octets a name may have (RFC 1035 §2.3.4).
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 /// The most octets of a label that is an IPv4 address with dashes, its length included.
 const MAX_DASHED: usize = 16;
 /// Weights are shares of this (CoreDNS: plugin/backend_lookup.go).
@@ -79,19 +80,24 @@ pub(super) fn push_addresses(
         && !records.may_repeat()
         && let Some(runs) = records.fours()
     {
-        runs.for_each(|run| reply.push_fours(owner, ttl, run.addresses));
+        runs.take_while(|run| {
+            reply.push_fours(owner, ttl, run.addresses);
+            !reply.is_full()
+        })
+        .for_each(drop);
         return Ok(());
     }
     let mut seen = records.may_repeat().then(Seen::default);
     let mut has_name = false;
-    records.each(|entry| {
-        let Some(address) = entry.host.address() else {
-            has_name = true;
-            return;
-        };
-        if type_of(address) == qtype && seen.as_mut().is_none_or(|seen| seen.is_new(entry.host)) {
-            push_address(reply, Section::Answer, &[owner], ttl, address);
+    records.each_while(|entry| {
+        match entry.host.address() {
+            None => has_name = true,
+            Some(address) if type_of(address) == qtype && seen.as_mut().is_none_or(|seen| seen.is_new(entry.host)) => {
+                push_address(reply, Section::Answer, &[owner], ttl, address);
+            }
+            Some(_) => {}
         }
+        !reply.is_full()
     });
     if has_name { Err(NameInstead) } else { Ok(()) }
 }
@@ -118,7 +124,7 @@ impl Services<'_> {
         let mut seen = self.records.may_repeat().then(Seen::default);
         self.each_address(|entry, target, _| {
             if self.records.is_of_service() && !self.is_first(entry) {
-                return;
+                return true;
             }
             let is_twin = |at: usize, number: i32| {
                 entry.wanted(&self.records).take_while(|(place, _)| *place < at).any(|(_, port)| port.number == number)
@@ -134,13 +140,18 @@ impl Services<'_> {
                     reply.push_srv(Section::Answer, &[self.owner], self.ttl, &srv);
                 }
             });
+            !reply.is_full()
         });
+        if reply.is_full() {
+            return;
+        }
         let mut seen = self.records.may_repeat().then(Seen::default);
         self.each_address(|entry, target, address| {
             let has_port = entry.wanted(&self.records).any(|(_, port)| port.number != NO_PORT);
             if has_port && seen.as_mut().is_none_or(|seen| seen.is_new((target, entry.host))) {
                 push_address(reply, Section::Additional, target, self.ttl, address);
             }
+            !reply.is_full()
         });
     }
 
@@ -169,6 +180,9 @@ impl Services<'_> {
                 let target = [label.as_wire().unwrap_or_default(), tail];
                 let srv = Srv { priority: 0, weight, port: u16::from_be_bytes([high, low]), target: &target };
                 reply.push_srv(Section::Answer, &[self.owner], self.ttl, &srv);
+                if reply.is_full() {
+                    return Some(());
+                }
             }
         }
         for address in self.records.fours()?.flat_map(|run| run.addresses) {
@@ -182,45 +196,47 @@ impl Services<'_> {
     /// The weight of each record: its share of 100, all ports and addresses counted, at least 1.
     fn weight(&self) -> u16 {
         let mut count = 0;
-        self.records.each(|entry| {
+        self.records.each_while(|entry| {
             if entry.host.address().is_some() {
                 count += entry.wanted(&self.records).count();
             }
+            // More records than that all have the least weight.
+            count < WEIGHT
         });
         share(count)
     }
 
-    /// Gives every entry that is an address, with the name of its target.
-    fn each_address(&self, mut visit: impl FnMut(&Entry<'_>, &[&[u8]], IpAddr)) {
-        self.records.each(|entry| {
-            let Some(address) = entry.host.address() else { return };
+    /// Gives every entry that is an address, with the name of its target, until `visit` returns false.
+    fn each_address(&self, mut visit: impl FnMut(&Entry<'_>, &[&[u8]], IpAddr) -> bool) {
+        self.records.each_while(|entry| {
+            let Some(address) = entry.host.address() else { return true };
             let mut label = LabelText::new();
             let mut cluster = LabelText::new();
             if let Some(endpoint) = entry.endpoint {
                 label = endpoint.label();
                 cluster.push(entry.cluster.as_bytes());
                 if label.as_bytes().is_empty() || label.as_wire().is_none() {
-                    return;
+                    return true;
                 }
             }
             let tail: [&[u8]; 3] = [self.records.group.key(), b"\x03svc", self.zone];
             let (label, cluster) = (label.as_wire().unwrap_or_default(), cluster.as_wire().unwrap_or_default());
             let target = [label, cluster, tail[0], tail[1], tail[2]];
-            if target.iter().map(|part| part.len()).sum::<usize>() <= MAX_NAME {
-                visit(entry, &target, address);
-            }
+            target.iter().map(|part| part.len()).sum::<usize>() > MAX_NAME || visit(entry, &target, address)
         });
     }
 
     /// Says whether this is the first of the service's own addresses: all lead to the same target.
     fn is_first(&self, entry: &Entry<'_>) -> bool {
-        let mut first: Option<bool> = None;
-        self.records.each(|other| {
-            if first.is_none() && other.host.address().is_some() {
-                first = Some(other.host == entry.host);
+        let mut is_first = true;
+        self.records.each_while(|other| {
+            let is_address = other.host.address().is_some();
+            if is_address {
+                is_first = other.host == entry.host;
             }
+            !is_address
         });
-        first.unwrap_or(true)
+        is_first
     }
 }
 

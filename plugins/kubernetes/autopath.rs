@@ -37,7 +37,9 @@ impl ClientSearch {
         }
         let (served, _) = config.zone_of(request.question().lower())?;
         let snapshot = self.plugin.picture.load();
-        let pod = snapshot.pods_at(request.peer().ip().to_canonical()).next()?;
+        // The address of a pod that is being deleted may have a new pod already, and queries come from that one.
+        let pods = snapshot.pods_at(request.peer().ip().to_canonical());
+        let pod = pods.min_by_key(|pod| pod.is_terminating)?;
         let length = u8::try_from(pod.namespace.len()).ok()?;
         let parts = [&[length], pod.namespace.as_bytes(), b"\x03svc", served.zone.name().as_wire()];
         Some((&served.zone, Name::from_parts(&parts).ok()?))

@@ -4,7 +4,7 @@
 //! namespace NAMESPACE
 //! service NAMESPACE/NAME ADDRESSES PORT...        addresses with commas between, or None; a port is NAME:NUMBER/PROTOCOL
 //! external NAMESPACE/NAME TARGET
-//! slice NAMESPACE/NAME of SERVICE PORT... | ENDPOINT...      an endpoint is ADDRESS[=HOSTNAME][@ZONE][!], ! for not ready
+//! slice NAMESPACE/NAME of SERVICE [in CLUSTER] PORT... | ENDPOINT...      an endpoint is ADDRESS[=HOSTNAME][@ZONE][!], ! for not ready
 //! pod NAMESPACE/NAME ADDRESS...
 //! import NAMESPACE/NAME ADDRESSES PORT...         addresses may be Headless
 //! imported NAMESPACE/NAME of SERVICE in CLUSTER PORT... | ENDPOINT...
@@ -238,6 +238,9 @@ fn object(line: &str) -> Object {
             service.spec.kind = "ExternalName".into();
             service.spec.external_name = rest[0].into();
             Object::Service(service)
+        }
+        "slice" if rest[2] == "in" => {
+            Object::EndpointSlice(slice(metadata, (SERVICE_NAME, rest[1]), rest[3], &rest[4..]))
         }
         "slice" => Object::EndpointSlice(slice(metadata, (SERVICE_NAME, rest[1]), "", &rest[2..])),
         "imported" => Object::ImportedSlice(slice(metadata, (IMPORT_NAME, rest[1]), rest[3], &rest[4..])),

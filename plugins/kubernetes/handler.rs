@@ -1,5 +1,6 @@
 //! Answers queries from the picture of the cluster. See this plugin's README for names and records.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +11,7 @@ use plugin_api::{
 };
 
 use super::answer::{
-    MAX_SOA_TTL, NameInstead, Services, push_address, push_addresses, push_hosts, push_soa, share, type_of,
+    MAX_NAME, MAX_SOA_TTL, NameInstead, Services, push_address, push_addresses, push_hosts, push_soa, share, type_of,
 };
 use super::chase::{Chase, Gathered};
 use super::config::Config;
@@ -354,17 +355,20 @@ impl<'a> Query<'a> {
             reply.push_name(Section::Answer, &[owner], (Type::PTR, ttl), &target);
             return self.finish(reply);
         }
-        let mut seen: Vec<Vec<u8>> = Vec::new();
-        for (group, endpoint) in self.snapshot.endpoints_at(address).filter(|(group, _)| is_shown(group)) {
-            let mut label = endpoint.label();
-            let Some(label) = label.as_wire() else { continue };
-            let target = [label, group.key(), b"\x03svc", primary].concat();
-            if !seen.contains(&target) && target.len() <= 255 {
-                reply.push_name(Section::Answer, &[owner], (Type::PTR, ttl), &[&target]);
-                seen.push(target);
-            }
+        let shown = self.snapshot.endpoints_at(address).filter(|(group, _)| is_shown(group));
+        let targets: BTreeSet<(bool, Vec<u8>)> = shown
+            .filter_map(|(group, endpoint)| {
+                let mut label = endpoint.label();
+                let target = [label.as_wire()?, group.key(), b"\x03svc", primary].concat();
+                Some((endpoint.label.is_empty(), target)).filter(|(_, target)| target.len() <= MAX_NAME)
+            })
+            .collect();
+        // Names that somebody gave come before those made of the address, both sorted: the same order from every server. (CoreDNS's order
+        // is that of a hash table.)
+        for (_, target) in &targets {
+            reply.push_name(Section::Answer, &[owner], (Type::PTR, ttl), &[target]);
         }
-        if seen.is_empty() { Verdict::NxDomain } else { self.finish(reply) }
+        if targets.is_empty() { Verdict::NxDomain } else { self.finish(reply) }
     }
 
     /// SOA of the zone.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::config::Config;
 use super::index::{Options, Snapshot};
+use super::inherit::ServedSnapshots;
 use super::metrics::Programming;
 use super::source::keep::{self, Waits};
 use super::source::sync::{self, Sync as FirstLists};
@@ -50,6 +51,10 @@ pub(super) struct Live {
     pub(super) restarts: Counter,
     /// Keeps the picture for the next start, if that is wanted.
     pub(super) warm: Option<Arc<Warm>>,
+    /// Where the next configuration finds this block's snapshot.
+    pub(super) served: Arc<ServedSnapshots>,
+    /// What the configuration before this one serves; let go at the start, so that its snapshots end with it.
+    pub(super) inherited: std::sync::Mutex<Option<Arc<ServedSnapshots>>>,
     /// What ends the running source and writer, and their upkeep.
     pub(super) running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
@@ -61,12 +66,17 @@ impl Lifecycle for Live {
             let lists = FirstLists::new(&self.wanted.kinds);
             let is_synced = lists.watch();
             let upkeep = self.upkeep(lists);
-            let recalled = upkeep.recall();
+            let inherited = self.inherit(&upkeep);
+            let recalled = inherited.or_else(|| upkeep.recall());
             // What an earlier run knew is better than nothing; but while another configuration serves, there is time.
             let is_ready = recalled.is_some() && self.warm.as_ref().is_some_and(|warm| !warm.is_replacing);
             let begun = upkeep.begin(recalled).await.map_err(|error| format!("{LOG}: {error}"))?;
             let (stop, stopped) = oneshot::channel();
+            let identity = upkeep.identity.clone();
             *self.running.lock().await = Some((stop, tokio::spawn(upkeep.keep(begun, stopped))));
+            if let Some(identity) = identity {
+                self.served.offer(identity, Arc::clone(&self.picture));
+            }
             if !is_ready {
                 sync::wait(is_synced, self.config.startup_timeout, || self.source.waits_for()).await;
             }
@@ -90,6 +100,14 @@ impl Lifecycle for Live {
 }
 
 impl Live {
+    /// Takes over the snapshot of the running configuration, if it is of the same source in the same detail.
+    fn inherit(&self, upkeep: &Upkeep) -> Option<Recalled> {
+        let served = self.inherited.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let recalled = served.recall(upkeep.identity.as_deref()?, &self.wanted.kinds, upkeep.options)?;
+        tracing::debug!(target: LOG, "the cluster is known from the configuration before this one");
+        Some(recalled)
+    }
+
     /// Gathers what is needed to begin, and to begin anew.
     fn upkeep(&self, lists: FirstLists) -> Upkeep {
         let mut options = self.config.index_options();
@@ -100,9 +118,11 @@ impl Live {
             Source::Api(api) => api.server().ok(),
             Source::Manifests(_) => None,
         };
-        let warm = self.warm.as_ref().zip(server);
-        let warm = warm.map(|(warm, server)| (Arc::clone(warm), warm::identity(&server, &self.wanted, options)));
+        let identity = server.map(|server| warm::identity(&server, &self.wanted, options));
+        let warm = self.warm.as_ref().zip(identity.as_ref());
+        let warm = warm.map(|(warm, identity)| (Arc::clone(warm), identity.clone()));
         Upkeep {
+            identity,
             warm,
             options,
             source: Arc::clone(&self.source),
@@ -125,6 +145,8 @@ struct Upkeep {
     options: Options,
     /// A writer that knows nothing yet.
     writer: Writer,
+    /// Which objects, and what of them, are kept from which server; none for manifests, and while the server is not known.
+    identity: Option<String>,
     /// What keeps the picture for the next start, and what that belongs to.
     warm: Option<(Arc<Warm>, String)>,
     /// Counts what was begun anew.

@@ -20,6 +20,7 @@ mod transfer;
 
 mod endpoints;
 mod index;
+mod inherit;
 mod live;
 mod metrics;
 mod objects;

@@ -16,6 +16,7 @@ use super::config::{Config, PodMode, ServedZone, is_reverse};
 use super::external::External;
 use super::handler::Kubernetes;
 use super::index::Snapshot;
+use super::inherit::ServedSnapshots;
 use super::live::Live;
 use super::metrics::{self, Programming};
 use super::source::api::{self, Api};
@@ -354,20 +355,18 @@ fn api_access(access: &Access) -> api::Access {
     api::Access::Endpoint { url, tls }
 }
 
-/// Tells the next configuration, while it starts, that this one serves the cluster's names.
-struct Serves;
-
 /// Makes the warm start, if there is one: files that stand for the API server need none.
 fn warm_of(setup: &mut Setup<'_>, config: &Config, source: &Source) -> Option<Arc<Warm>> {
-    setup.kept.keep("", Arc::new(Serves));
     let start = config.warm_start.clone().filter(|_| matches!(source, Source::Api(_)))?;
-    let is_replacing = setup.previous.find::<Serves>("").is_some();
+    let is_replacing = setup.previous.find::<ServedSnapshots>("").is_some();
     Some(Warm::new(start, is_replacing, setup.process.clock.clone(), &setup.process.metrics))
 }
 
 /// Puts the plugin into the block.
 fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) {
     let warm = warm_of(setup, &config, &source);
+    let served = setup.kept.find::<ServedSnapshots>("").unwrap_or_default();
+    setup.kept.keep("", Arc::clone(&served));
     let config = Arc::new(config);
     let handler = Arc::new(Kubernetes {
         kinds: config.kinds().into_iter().collect(),
@@ -387,6 +386,8 @@ fn build(setup: &mut Setup<'_>, config: Config, wanted: Wanted, source: Source) 
         clock: setup.process.clock.clone(),
         programming: Programming::new(&setup.process.metrics),
         warm,
+        served,
+        inherited: std::sync::Mutex::new(setup.previous.find("")),
         restarts: metrics::restarts(&setup.process.metrics, "index"),
         running: Mutex::new(None),
     });

@@ -129,6 +129,52 @@ fn a_slice_without_a_service_is_as_if_it_were_not_there() {
 }
 
 #[test]
+fn a_source_cluster_is_part_of_no_own_name() {
+    let lines = "namespace a
+        service a/db None pg:5432/TCP
+        slice a/near of db pg:5432/TCP | 10.4.0.1=db-0
+        slice a/far of db in east pg:5432/TCP | 10.5.0.1=db-1";
+    let cluster = Cluster::new(lines);
+    let targets = ["SRV 0 50 5432 db-0.db.a.svc.cluster.local.", "SRV 0 50 5432 db-1.db.a.svc.cluster.local."];
+    assert_eq!(cluster.answers("_pg._tcp.db.a.svc.cluster.local. SRV"), targets);
+    assert_eq!(cluster.answers("db-1.db.a.svc.cluster.local. A"), ["A 10.5.0.1"]);
+}
+
+#[test]
+fn given_names_of_an_address_come_first() {
+    // Three services with one address: the names come in one order, whichever slice the server saw first.
+    let slices = [
+        "slice a/1 of lb p:1/TCP | 10.4.0.1",
+        "slice a/2 of web p:1/TCP | 10.4.0.1=web-1",
+        "slice a/3 of all p:1/TCP | 10.4.0.1=b",
+    ];
+    let names = ["b.all.a.svc.cluster.local.", "web-1.web.a.svc.cluster.local.", "10-4-0-1.lb.a.svc.cluster.local."];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let [first, second, third] = order.map(|at| slices[at]);
+        let cluster = Cluster::new(&format!("namespace a\n{first}\n{second}\n{third}"));
+        let reply = cluster.ask("1.0.4.10.in-addr.arpa. PTR");
+        let places = names.map(|name| reply.find(name).unwrap());
+        assert!(places.is_sorted(), "{order:?}: {reply}");
+    }
+}
+
+#[test]
+fn a_service_costs_no_more_than_a_message_carries() {
+    let mut lines = "namespace a\nservice a/big None p:1/TCP\nservice a/two None p:1/TCP q:2/TCP".to_owned();
+    for slice in 0..80_u8 {
+        let endpoints: Vec<String> = (0..100).map(|at| format!("10.0.{slice}.{at}")).collect();
+        let endpoints = endpoints.join(" ");
+        lines += &format!("\nslice a/big-{slice} of big p:1/TCP | {endpoints}");
+        lines += &format!("\nslice a/two-{slice} of two p:1/TCP q:2/TCP | {endpoints}");
+    }
+    let cluster = Cluster::new(&lines);
+    for query in ["big.a.svc.cluster.local. A", "big.a.svc.cluster.local. SRV", "two.a.svc.cluster.local. SRV"] {
+        // What is left out could not be sent: 5,957 records of the least size are 65,527 octets.
+        assert_eq!(cluster.answers(query).len(), 5957, "{query}");
+    }
+}
+
+#[test]
 fn ptr_records_in_the_root_zone_have_legal_names() {
     let cluster = Cluster::with(".", "namespace a\nservice a/web 10.0.0.1 p:1/TCP");
     assert_eq!(cluster.answers("1.0.0.10.in-addr.arpa. PTR"), ["PTR web.a.svc."]);

@@ -16,6 +16,8 @@ pub(crate) struct Pod {
     pub(crate) hosts: Box<[Host]>,
     /// Its labels, if they are kept.
     pub(crate) labels: Box<[(Box<str>, Box<str>)]>,
+    /// Whether it has a deletion timestamp; its address may have another pod already.
+    pub(crate) is_terminating: bool,
 }
 
 /// What of a pod is kept besides its first address.
@@ -40,6 +42,7 @@ impl Pod {
             host: Host::read(&object.status.pod_ip),
             hosts: if keep.addresses { hosts.collect() } else { Box::default() },
             labels: if keep.labels { labels.collect() } else { Box::default() },
+            is_terminating: object.metadata.is_deleting,
         }
     }
 }

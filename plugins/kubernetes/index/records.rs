@@ -196,6 +196,13 @@ impl<'a> Records<'a> {
         debug_assert!(end.is_continue(), "nothing breaks this walk");
     }
 
+    /// Gives entries that have a port asked for to `visit`, until it returns false.
+    pub(crate) fn each_while(&self, mut visit: impl FnMut(&Entry<'_>) -> bool) {
+        let step = |entry: &Entry<'_>| if visit(entry) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let mut step = step;
+        drop(self.walk(&mut step));
+    }
+
     /// Gives entries to `visit` until it has enough.
     fn walk(&self, visit: &mut Visit<'_>) -> ControlFlow<()> {
         if self.is_of_service() {

@@ -115,6 +115,9 @@ pub(super) struct Keep {
     pub(super) pod_names: bool,
     /// Topology zones.
     pub(super) zones: bool,
+    /// The label of the cluster that the slice came from: part of the names of imported endpoints, and of no others, whoever wrote the
+    /// label (a cluster mesh labels slices of the cluster's own zone, too).
+    pub(super) source_cluster: bool,
 }
 
 impl Keep {
@@ -130,9 +133,10 @@ impl Slice {
     pub(super) fn new(object: &objects::EndpointSlice, group: u32, ports: Ports, keep: Keep) -> Self {
         // Who has an empty address has none.
         let each = || object.endpoints.iter().filter(|endpoint| endpoint.is_ready && !endpoint.address.is_empty());
+        let source_cluster = object.metadata.label(objects::SOURCE_CLUSTER).filter(|_| keep.source_cluster);
         let zones = keep.zones.then(|| Texts::pack(each().map(|endpoint| endpoint.zone))).flatten();
         let extra = Extra {
-            cluster: object.metadata.label(objects::SOURCE_CLUSTER).unwrap_or_default().into(),
+            cluster: source_cluster.unwrap_or_default().into(),
             labels: Texts::pack(each().map(|endpoint| keep.label(&endpoint))),
             zones: zones.map(Texts::into_lower),
         };

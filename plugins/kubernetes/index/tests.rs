@@ -350,3 +350,24 @@ Kind::ALL.into_iter().for_each(|kind| index.next.synced.insert(kind));
         prop_assert_eq!(held(&lived), held(&recalled));
     }
 }
+
+#[test]
+fn a_pod_that_is_being_deleted_comes_after_the_new_pod_of_its_address() {
+    let pod = |name: &str, is_deleting| {
+        let mut pod = objects::Pod { metadata: metadata(0, 0, &[]), ..objects::Pod::default() };
+        pod.metadata.name = name.into();
+        pod.metadata.is_deleting = is_deleting;
+        pod.status.pod_ip = "10.0.0.1".into();
+        Change::Apply(Object::Pod(pod))
+    };
+    for names in [["old", "new"], ["new", "old"]] {
+        let mut index = Index::new(Options::default());
+        names.iter().for_each(|name| index.apply(&pod(name, false), 1));
+        index.apply(&pod("old", true), 2);
+        let snapshot = index.publish().unwrap();
+        let preferred = snapshot.pods_at("10.0.0.1".parse().unwrap()).min_by_key(|pod| pod.is_terminating).unwrap();
+        assert_eq!(&*preferred.name, "new");
+        // The old one is there until it is gone, as in CoreDNS.
+        assert_eq!(snapshot.pods_at("10.0.0.1".parse().unwrap()).count(), 2);
+    }
+}

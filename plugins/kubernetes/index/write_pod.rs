@@ -7,14 +7,18 @@ use super::{Index, MAX_NAME};
 use crate::kubernetes::objects;
 
 impl Index {
-    /// Takes a pod. One that is being deleted keeps its old form until it is gone (CoreDNS ignores its updates).
+    /// Takes a pod. One that is being deleted keeps its old form until it is gone (CoreDNS ignores its updates), and is marked.
     pub(super) fn apply_pod(&mut self, object: &objects::Pod) -> bool {
         let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
         let old = self.next.pod_entry(namespace, name).map(|(id, pod)| (id, Arc::clone(pod)));
         if let Some((id, _)) = &old {
             self.pods.name(*id, true);
         }
-        if object.metadata.is_deleting || name.len() > MAX_NAME || namespace.len() > MAX_NAME {
+        if object.metadata.is_deleting {
+            self.mark_terminating(old);
+            return false;
+        }
+        if name.len() > MAX_NAME || namespace.len() > MAX_NAME {
             return false;
         }
         let new = Pod::new(object, Keep { addresses: self.options.pod_addresses, labels: self.options.pod_labels });
@@ -28,6 +32,15 @@ impl Index {
         self.next.pods.set(id, Some(Arc::new(new)));
         self.is_changed = true;
         is_visible
+    }
+
+    /// Marks a known pod as one that is being deleted: no answer changes, but its address may have another pod already.
+    fn mark_terminating(&mut self, known: Option<(u32, Arc<Pod>)>) {
+        if let Some((id, pod)) = known.filter(|(_, pod)| !pod.is_terminating) {
+            let marked = Pod { is_terminating: true, ..Pod::clone(&pod) };
+            self.next.pods.set(id, Some(Arc::new(marked)));
+            self.is_changed = true;
+        }
     }
 
     /// Gives a new pod its id.

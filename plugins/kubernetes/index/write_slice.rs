@@ -91,8 +91,11 @@ impl Index {
             .filter(|id| groups.get(*id).is_some_and(|group| *group.key() == *key));
         let Some(group) = same.or_else(|| Some(self.group_for(realm, &key, true)?.0)) else { return false };
         let ports = self.share_ports(&slice_ports(&object.ports));
-        let keep =
-            Keep { pod_names: self.options.endpoint_pod_names, zones: self.options.zonal && realm == Realm::Own };
+        let keep = Keep {
+            pod_names: self.options.endpoint_pod_names,
+            zones: self.options.zonal && realm == Realm::Own,
+            source_cluster: realm == Realm::Imported,
+        };
         let new = Slice::new(object, group, ports, keep);
         let id = old.as_ref().map_or_else(|| self.add_slice(realm, namespace, name), |(id, _)| *id);
         self.ids(realm).slices.name(id, true);

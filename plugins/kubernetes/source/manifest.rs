@@ -95,6 +95,7 @@ impl Reader {
     fn first(&mut self, feed: &Feed) -> Result<(), ManifestError> {
         let files = look(&self.paths)?;
         self.seen = Some(Ok(files.clone()));
+        self.warn_of_empty_folders(&files);
         tell_all(feed, self.wanted.kinds.iter().map(|kind| Change::ListBegin(*kind)));
         let mut cluster = Cluster::new(&self.wanted);
         let held = &mut self.held;
@@ -110,6 +111,14 @@ impl Reader {
         Ok(())
     }
 
+    /// Warns of folders without a manifest: every name of the cluster is a name error then, which nobody wants.
+    fn warn_of_empty_folders(&self, files: &[Look]) {
+        for path in self.paths.iter().filter(|path| !files.iter().any(|file| file.path.starts_with(path))) {
+            let path = path.display();
+            tracing::warn!(target: LOG, "no manifests in folder {path} (files *.yaml, *.yml, *.json), so it holds no objects");
+        }
+    }
+
     /// Looks whether files changed, and if so reads them and tells what is different.
     fn again(&mut self, feed: &Feed) {
         let now = look(&self.paths);
@@ -117,6 +126,9 @@ impl Reader {
             return;
         }
         self.seen = Some(now.clone());
+        if let Ok(files) = &now {
+            self.warn_of_empty_folders(files);
+        }
         match now.and_then(|files| self.compare(&files)) {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {

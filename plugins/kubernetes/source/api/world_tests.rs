@@ -94,6 +94,8 @@ impl World {
             clock: Clock::manual(),
             programming: Programming::new(&metrics),
             restarts: metrics::restarts(&metrics, "index"),
+            served: Arc::default(),
+            inherited: std::sync::Mutex::default(),
             warm: None,
             running: Mutex::new(None),
         };

@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::object::Written;
 use super::slices::{PodFacts, Selecting};
 use crate::kubernetes::objects::{EndpointSlice, Kind, Metadata, Namespace, Object, SERVICE_NAME};
-use crate::kubernetes::source::Wanted;
 use crate::kubernetes::source::selector::Selector;
+use crate::kubernetes::source::{LOG, Wanted};
 
 /// What is known while manifests are being read.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Cluster {
     selecting: Vec<Selecting>,
     /// The pods that may be endpoints, by namespace.
     pods: HashMap<Box<str>, Vec<PodFacts>>,
+    /// Namespace and name of `Endpoints` objects, which have no effect.
+    endpoints: BTreeSet<(Box<str>, Box<str>)>,
 }
 
 impl Cluster {
@@ -37,6 +39,7 @@ impl Cluster {
             sliced: HashSet::new(),
             selecting: Vec::new(),
             pods: HashMap::new(),
+            endpoints: BTreeSet::new(),
         }
     }
 
@@ -67,12 +70,16 @@ impl Cluster {
                 }
             }
             Written::ServiceImport(import) => self.pass(Object::ServiceImport(import), emit),
+            Written::Endpoints(metadata) => {
+                self.endpoints.insert((metadata.namespace, metadata.name));
+            }
         }
     }
 
     /// Passes on what follows from all objects together.
     pub(super) fn finish(mut self, emit: &mut dyn FnMut(Object)) {
         for service in std::mem::take(&mut self.selecting) {
+            self.endpoints.remove(&(service.namespace.clone(), service.name.clone()));
             let key = (service.namespace.clone(), service.name.clone());
             if self.sliced.contains(&key) {
                 continue;
@@ -82,11 +89,25 @@ impl Cluster {
                 self.pass_slice(slice, emit);
             }
         }
+        self.warn_of_endpoints();
         if !self.lists_namespaces {
             for name in std::mem::take(&mut self.namespaces) {
                 let labels = [("kubernetes.io/metadata.name".into(), name.clone())].into();
                 self.pass(Object::Namespace(Namespace { metadata: Metadata::new("", &name, labels) }), emit);
             }
+        }
+    }
+
+    /// Warns of `Endpoints` objects whose service has no slices from elsewhere: DNS reads slices only, which a cluster makes of them.
+    fn warn_of_endpoints(&self) {
+        let mut lost = self.endpoints.iter().filter(|key| !self.sliced.contains(*key));
+        if let Some((namespace, name)) = lost.next() {
+            let more = lost.count();
+            tracing::warn!(
+                target: LOG,
+                "Endpoints {namespace}/{name} in manifests and {more} more have no effect: DNS reads EndpointSlices, \
+                 so put those of the cluster beside them"
+            );
         }
     }
 

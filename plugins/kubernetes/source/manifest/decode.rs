@@ -16,7 +16,7 @@ use serde::de::{
 
 use super::head::{Head, Shape};
 use super::items::{Items, Taker};
-use super::object::Written;
+use super::object::{MetadataOnly, Written};
 
 /// The error that asks for the second way: the kind comes too late.
 pub(super) const KIND_TOO_LATE: &str = "kind and apiVersion come after other fields";
@@ -103,6 +103,7 @@ impl Objects<'_> {
             Shape::EndpointSlice => Written::EndpointSlice(Deserialize::deserialize(from)?),
             Shape::Pod => Written::Pod(Deserialize::deserialize(from)?),
             Shape::ServiceImport => Written::ServiceImport(Deserialize::deserialize(from)?),
+            Shape::Endpoints => Written::Endpoints(MetadataOnly::deserialize(from)?.metadata),
             Shape::List | Shape::Other => return IgnoredAny::deserialize(from).map(drop),
         };
         if object.metadata().name.is_empty() {

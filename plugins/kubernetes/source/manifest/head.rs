@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Pod,
     /// A service of a cluster set.
     ServiceImport,
+    /// The addresses of a service, from before slices.
+    Endpoints,
     /// Anything else that `kubectl` knows: skipped.
     Other,
 }
@@ -54,6 +56,7 @@ impl Head {
             ("", "Namespace") => Shape::Namespace,
             ("", "Service") => Shape::Service,
             ("", "Pod") => Shape::Pod,
+            ("", "Endpoints") => Shape::Endpoints,
             ("discovery.k8s.io", "EndpointSlice") => Shape::EndpointSlice,
             ("multicluster.x-k8s.io", "ServiceImport") => Shape::ServiceImport,
             _ => Shape::Other,

@@ -31,6 +31,17 @@ pub(super) enum Written {
     Pod(Box<WrittenPod>),
     /// A service of a cluster set.
     ServiceImport(ServiceImport),
+    /// The addresses of a service, from before slices.
+    Endpoints(Metadata),
+}
+
+/// An object of which only the metadata counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MetadataOnly {
+    /// Its name and namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) metadata: Metadata,
 }
 
 /// A service.
@@ -231,6 +242,7 @@ impl Written {
             Self::EndpointSlice(object) => &object.metadata,
             Self::Pod(object) => &object.metadata,
             Self::ServiceImport(object) => &object.metadata,
+            Self::Endpoints(metadata) => metadata,
         }
     }
 
@@ -244,6 +256,7 @@ impl Written {
             }
             // Nobody writes slices by hand: what one lacks, it lacked in the cluster, whose answers are asked for.
             Self::EndpointSlice(slice) => &mut slice.metadata,
+            Self::Endpoints(metadata) => metadata,
             Self::Pod(pod) => {
                 pod.fill_in();
                 &mut pod.metadata

@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::cluster::Cluster;
-use super::{ManifestError, Manifests, read};
+use super::held::Held;
+use super::{ManifestError, Manifests, Reader, read};
 use crate::kubernetes::endpoints::Endpoint;
 use crate::kubernetes::objects::{Change, Key, Kind, Object};
 use crate::kubernetes::source::selector::Selector;
 use crate::kubernetes::source::{Wanted, feed};
+use crate::trial::Logged;
 
 /// A folder of its own for one test, removed at its end.
 struct Folder(PathBuf);
@@ -532,4 +534,39 @@ async fn a_broken_file_fails_the_start() {
     let (running, _changes) = start(path.clone()).await;
     let text = running.unwrap_err().to_string();
     assert!(text.starts_with(&format!("{}:3:11: ", path.display())), "{text}");
+}
+
+#[test]
+fn endpoints_without_slices_are_warned_of() {
+    let text = "
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db}
+subsets: [{addresses: [{ip: 10.9.0.1}], ports: [{name: pg, port: 5432}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None}
+";
+    let lines = |text: &str| Logged::during(|| drop(read_as("a.yaml", text, &all()).unwrap()));
+    let line = "Endpoints default/db in manifests and 0 more have no effect: DNS reads EndpointSlices, so put those of the \
+        cluster beside them";
+    assert_eq!(lines(text), [format!("[WARN] plugin/kubernetes: {line}")]);
+    // A dump of a cluster has both; a service that chooses pods gets its slices from them.
+    let slice = "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+        metadata: {name: own, labels: {kubernetes.io/service-name: db}}\naddressType: IPv4\nendpoints: []\n";
+    assert!(lines(&format!("{text}{slice}")).is_empty());
+    assert!(lines(&text.replace("clusterIP: None", "selector: {a: b}")).is_empty());
+}
+
+#[test]
+fn a_folder_without_manifests_is_warned_of() {
+    let folder = Folder::new();
+    folder.write("Corefile", ". {\n}\n");
+    let mut reader = Reader { paths: vec![folder.0.clone()], wanted: all(), held: Held::default(), seen: None };
+    let (feed, _changes) = feed();
+    let path = folder.0.display();
+    let line = format!("no manifests in folder {path} (files *.yaml, *.yml, *.json), so it holds no objects");
+    assert_eq!(Logged::during(|| drop(reader.first(&feed).unwrap())), [format!("[WARN] plugin/kubernetes: {line}")]);
 }
