@@ -67,27 +67,6 @@ fn seeds() -> Vec<String> {
     cases.filter_map(text).collect()
 }
 
-/// Runs a text and what it imports on a stack of 128 KiB, a sixteenth of what threads have.
-fn exercise_on_small_stack(text: String, imported: String) {
-    let thread = std::thread::Builder::new().stack_size(128 << 10);
-    thread.spawn(move || exercise(text.as_bytes(), imported.as_bytes())).expect("a thread").join().expect("no panic");
-}
-
-#[test]
-fn chains_and_nests_need_no_stack() {
-    for piece in PIECES {
-        exercise_on_small_stack(piece.repeat(20_000), String::new());
-        exercise_on_small_stack(format!(". {{\n{}", format!("log {piece}\n").repeat(3_000)), String::new());
-    }
-    let nested = |depth: usize| format!(". {{\nlog {}{}\n}}\n", "{\na ".repeat(depth), "\n}".repeat(depth));
-    exercise_on_small_stack(nested(50_000), String::new());
-    let snippets: String = (1..5_000).map(|n| format!("(s{n}) {{\nimport s{}\n}}\n", n - 1)).collect();
-    exercise_on_small_stack(format!("(s0) {{\nlog\n}}\n{snippets}. {{\nimport s4999\n}}\n"), String::new());
-    exercise_on_small_stack("import a\n".to_owned(), "import a\nimport bb\n".repeat(100));
-    // A wildcard in front: each component is looked up below it.
-    exercise_on_small_stack(format!("import /*{}\n", "/a".repeat(2_000)), String::new());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
