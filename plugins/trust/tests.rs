@@ -3,12 +3,16 @@
 use super::certificate::Certificate;
 use super::pool::Pool;
 use super::time::Instant;
-use super::verifier::Verifier;
+use super::verifier::{Verifier, rejection};
 use super::{TrustError, load_identity};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
+use tokio_rustls::rustls::pki_types::UnixTime;
 
 /// One line of the data: a certificate, or a case.
 #[derive(Debug, Default, Deserialize)]
@@ -84,4 +88,21 @@ fn no_certificate_that_is_cut_or_changed_panics() {
             drop(Certificate::parse(&changed));
         }
     }
+}
+
+#[test]
+fn a_rejection_is_found_however_often_it_is_wrapped() {
+    let verifier = Verifier { roots: Some(Pool::default()), name: None };
+    let name = "a.test".try_into().unwrap();
+    let judged = verifier.verify_server_cert(
+        &b"no certificate".as_slice().into(),
+        &[],
+        &name,
+        &[],
+        UnixTime::since_unix_epoch(Duration::ZERO),
+    );
+    let error = io::Error::other(io::Error::other(judged.unwrap_err()));
+    let text = "tls: failed to parse certificate from server: x509: malformed certificate";
+    assert_eq!(rejection(&error).as_deref(), Some(text));
+    assert_eq!(rejection(&io::Error::other("x")), None);
 }

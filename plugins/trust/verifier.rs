@@ -80,12 +80,12 @@ fn rejected(rejection: Rejection) -> Error {
 /// Returns the words for a server's rejection if that is what an error, or any of its causes, is about.
 pub(crate) fn rejection(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut next = Some(error);
-    while let Some(error) = next {
-        let inner =
-            error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-        if let Some(Error::InvalidCertificate(CertificateError::Other(other))) =
-            inner.or_else(|| error.downcast_ref::<Error>())
-        {
+    while let Some(mut error) = next {
+        // An error of input and output hides what it wraps from `source`, and may wrap another one (hyper-rustls).
+        while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            error = inner;
+        }
+        if let Some(Error::InvalidCertificate(CertificateError::Other(other))) = error.downcast_ref::<Error>() {
             return Some(other.0.to_string());
         }
         next = error.source();
