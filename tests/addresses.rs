@@ -388,7 +388,7 @@ const QUERY: &[u8] = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01x\x04test\0\0\x01\0\x01
 /// The reply to a query over UDP, from an address if one is given, if it comes from the address that was asked.
 fn reply(from: Option<&str>, address: &str) -> Option<Vec<u8>> {
     let to = at(address, PORT);
-    let from = at(from.unwrap_or(if to.is_ipv4() { "0.0.0.0" } else { "::" }), 0);
+    let from = at(from.unwrap_or_else(|| if to.is_ipv4() { "0.0.0.0" } else { "::" }), 0);
     let asked = || {
         let socket = UdpSocket::bind(from)?;
         socket.set_read_timeout(Some(WAIT))?;

@@ -23,3 +23,23 @@ pub fn show(duration: Duration) -> String {
         (hours, minutes) => format!("{hours}h{minutes}m{rest}s"),
     }
 }
+
+/// A floating point number as Go's `fmt` prints it with `%v`: the fewest digits that mean it, with an exponent below
+/// 0.0001 and from 1,000,000 on.
+#[must_use]
+pub fn float(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        return number.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+}

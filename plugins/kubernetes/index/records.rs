@@ -198,9 +198,11 @@ impl<'a> Records<'a> {
 
     /// Gives entries that have a port asked for to `visit`, until it returns false.
     pub(crate) fn each_while(&self, mut visit: impl FnMut(&Entry<'_>) -> bool) {
-        let step = |entry: &Entry<'_>| if visit(entry) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
-        let mut step = step;
-        drop(self.walk(&mut step));
+        let mut step =
+            |entry: &Entry<'_>| if visit(entry) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        match self.walk(&mut step) {
+            ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
+        }
     }
 
     /// Gives entries to `visit` until it has enough.

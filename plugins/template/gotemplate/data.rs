@@ -75,7 +75,7 @@ impl fmt::Display for Data {
             Self::Nil => f.write_str("<nil>"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int(value) => write!(f, "{value}"),
-            Self::Float(value) => f.write_str(&super::float_text(*value)),
+            Self::Float(value) => f.write_str(&plugin_api::go::float(*value)),
             Self::Text(value) => f.write_str(value),
             Self::List(values) => list("[", values.iter().map(ToString::to_string).collect(), "]"),
             Self::Map(values) => {

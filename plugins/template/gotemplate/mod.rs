@@ -19,11 +19,6 @@ mod verdicts;
 
 pub(crate) use data::{Data, Root};
 
-/// A number with a fraction as Go's `fmt` prints it.
-pub(crate) fn float_text(number: f64) -> String {
-    number::float('v', number, &printf::Flags::default())
-}
-
 /// A template that has been read.
 #[derive(Debug)]
 pub(crate) struct Template {

@@ -1,6 +1,5 @@
 //! Values of expressions.
 
-use crate::template::gotemplate::float_text;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +85,7 @@ impl fmt::Display for Value {
             Self::Nil => f.write_str("<nil>"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int(value) => write!(f, "{value}"),
-            Self::Float(value) => f.write_str(&float_text(*value)),
+            Self::Float(value) => f.write_str(&plugin_api::go::float(*value)),
             Self::Text(value) => f.write_str(value),
             Self::List(values) => {
                 f.write_str("[")?;

@@ -184,7 +184,7 @@ fn from_kubeconfig(
         AccessError { text: failed(error.text), cure }
     })?;
     let base = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let base = base.parent().unwrap_or(Path::new("/"));
+    let base = base.parent().unwrap_or_else(|| Path::new("/"));
     let choice = choose::choose(&kubeconfig.resolved(base), context, &place.to_string(), surroundings)?;
     match choice {
         Some(settings) => Ok(settings),

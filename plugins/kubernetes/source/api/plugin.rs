@@ -39,13 +39,16 @@ pub(super) struct Plugin {
     state: Mutex<State>,
 }
 
+/// A run of the plugin that several requests may wait for.
+type PluginRun = Shared<BoxFuture<'static, Result<Arc<Granted>, String>>>;
+
 /// What a plugin has printed.
 #[derive(Debug, Default)]
 struct State {
     /// The credentials that count.
     held: Option<Arc<Granted>>,
     /// The run that goes on; whoever needs credentials waits for it.
-    running: Option<Shared<BoxFuture<'static, Result<Arc<Granted>, String>>>>,
+    running: Option<PluginRun>,
     /// Why the last run failed, and until when it is not run again.
     failed: Option<(String, Instant)>,
     /// How many runs in a row have failed.

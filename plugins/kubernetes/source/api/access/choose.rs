@@ -175,7 +175,8 @@ fn check_user(name: &str, user: &User, faults: &mut Faults) {
     if let Some(exec) = &user.exec {
         check_exec(name, exec, user.auth_provider.is_some(), faults);
     }
-    if !user.token.is_empty() && !(user.username.is_empty() && user.password.is_empty()) {
+    let has_basic = !(user.username.is_empty() && user.password.is_empty());
+    if has_basic && !user.token.is_empty() {
         let text = format!(
             "more than one authentication method found for {name}; found [token basicAuth], only one is allowed"
         );

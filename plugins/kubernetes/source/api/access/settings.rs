@@ -158,7 +158,7 @@ pub(super) fn make(part: &Part<'_>, surroundings: Surroundings<'_>) -> Result<Se
         auth = basic(name, password.as_deref().unwrap_or_default())?;
     }
     if let Auth::Token { inline, file: None } = &auth {
-        problem = problem.or(bearer(&inline.0, &format!("in {place}")).err());
+        problem = problem.or_else(|| bearer(&inline.0, &format!("in {place}")).err());
     }
     Ok(Settings { server, tls, auth, impersonate, proxies, problem })
 }

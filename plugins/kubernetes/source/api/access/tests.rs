@@ -178,7 +178,9 @@ fn shown(proxy: Result<Option<&Proxy>, String>) -> String {
 fn verdict(case: &Case) -> Outcome {
     let plain = |text: &str| {
         let text = text.replace("/var/run/secrets/kubernetes.io/serviceaccount/", "account/").replace("$DIR/", "");
-        text.split_once("\": ").filter(|_| text.starts_with("Get ")).map_or(text.clone(), |(_, text)| text.to_owned())
+        text.split_once("\": ")
+            .filter(|_| text.starts_with("Get "))
+            .map_or_else(|| text.clone(), |(_, text)| text.to_owned())
     };
     let Some(sends) = &case.sends else {
         return if case.fails.is_empty() {
@@ -209,8 +211,11 @@ fn verdict(case: &Case) -> Outcome {
     }))
 }
 
-/// Cases in which the outcome differs on purpose: what ferrodns makes of them, and why.
-const DECISIONS: &[(&str, fn(&Outcome) -> bool, &str)] = &[
+/// A case in which the outcome differs on purpose: its name, what ferrodns makes of it, and why.
+type Decision = (&'static str, fn(&Outcome) -> bool, &'static str);
+
+/// Cases in which the outcome differs on purpose.
+const DECISIONS: &[Decision] = &[
     ("server ::1", fails, NOWHERE),
     ("server https://::1", fails, NOWHERE),
     ("server https://:1", fails, NOWHERE),
@@ -274,7 +279,7 @@ fn is_same_text(ours: &str, theirs: &str) -> bool {
         "\n",
     ];
     let end = details.iter().filter_map(|word| theirs.find(word)).min();
-    let start = end.map_or(theirs, |end| &theirs[..end]);
+    let start = end.and_then(|end| theirs.get(..end)).unwrap_or(theirs);
     if end.is_some() { ours.starts_with(start) } else { ours == theirs }
 }
 
