@@ -122,7 +122,8 @@ impl Failure {
     pub(super) fn of_response(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut status = Format::of(headers).status(body);
         status.code = code.as_u16();
-        if status.message.is_none() && !body.trim_ascii().is_empty() {
+        let is_page = Format::of(headers) == Format::Json && !body.trim_ascii().is_empty();
+        if status.message.is_none() && is_page {
             status.message = Some(format!("the server answers {code} with the page {}", page(body)));
         }
         if code == StatusCode::TOO_MANY_REQUESTS {
