@@ -19,6 +19,8 @@ pub fn ip_text(address: SocketAddr) -> String {
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => {
             let name = if_indextoname(v6.scope_id()).ok().and_then(|name| name.into_string().ok());
+            // Some kernels give an empty name for a number that no interface has.
+            let name = name.filter(|name| !name.is_empty());
             format!("{}%{}", v6.ip(), name.unwrap_or_else(|| v6.scope_id().to_string()))
         }
         _ => address.ip().to_canonical().to_string(),
