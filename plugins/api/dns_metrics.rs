@@ -227,7 +227,7 @@ impl DnsMetrics {
 
     /// The series of a kind of reply.
     fn response_counter(&self, report: Report) -> Tally {
-        let rcode = report.rcode.mnemonic().map_or_else(|| report.rcode.0.to_string(), str::to_owned);
+        let rcode = report.rcode.label();
         let plugin = if report.by_plugin { self.plugin } else { "" };
         self.families.responses.get_or_create_owned(&Answered { scope: self.scope.clone(), rcode, plugin })
     }

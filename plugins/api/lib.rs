@@ -36,7 +36,7 @@ pub use builder::{ReplyBuilder, Soa, Srv};
 pub use chain::{Chain, Handler, Next, Rest};
 pub use clock::Clock;
 pub use edns::Edns;
-pub use limits::Limits;
+pub use limits::{Limits, WAITING_QUERIES};
 pub use message::{Gist, GistKind, Message, OwnedRecord};
 pub use metrics::{Histogram, Metrics};
 pub use name::{Name, NameError};

@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Most queries that wait for something at the same time, over UDP. Plugins that let queries wait have bounds below it, so that what
+/// waits for one upstream leaves room for others.
+pub const WAITING_QUERIES: usize = 16_384;
+
 /// Tells how much is in use.
 type InUse = Box<dyn Fn() -> u64 + Send + Sync>;
 

@@ -80,6 +80,36 @@ numbers! {
     }
 }
 
+impl Rcode {
+    /// The value of a metric's label: the mnemonic, or the number, as in CoreDNS. Numbers from 32 on are all `other`: an upstream could
+    /// make 4,096 series of them.
+    #[must_use]
+    pub fn label(self) -> String {
+        match self.mnemonic() {
+            Some(name) => name.to_owned(),
+            None if self.0 < 32 => self.0.to_string(),
+            None => "other".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod label_tests {
+    use super::Rcode;
+    use std::collections::HashSet;
+
+    #[test]
+    fn rcodes_make_few_labels() {
+        let labels: HashSet<String> = (0..=u16::MAX).map(|rcode| Rcode(rcode).label()).collect();
+        assert!(labels.len() <= 33, "{labels:?}");
+        for (rcode, label) in
+            [(0, "NOERROR"), (2, "SERVFAIL"), (12, "12"), (23, "BADCOOKIE"), (24, "24"), (4095, "other")]
+        {
+            assert_eq!(Rcode(rcode).label(), label);
+        }
+    }
+}
+
 numbers! {
     /// An opcode (RFC 1035 §4.1.1).
     Opcode, "OPCODE", { QUERY = 0 "QUERY", IQUERY = 1 "IQUERY", STATUS = 2 "STATUS", NOTIFY = 4 "NOTIFY", UPDATE = 5 "UPDATE", DSO = 6 "DSO" }

@@ -118,8 +118,7 @@ impl UpstreamMetrics {
     /// Notes that a reply took so long.
     pub(super) fn observe(&self, rcode: Rcode, took: Duration) {
         let new = || {
-            let rcode = rcode.mnemonic().map_or_else(|| rcode.0.to_string(), str::to_owned);
-            let labels = RcodeLabels { proxy_name: NAME, rcode, to: self.to.clone() };
+            let labels = RcodeLabels { proxy_name: NAME, rcode: rcode.label(), to: self.to.clone() };
             self.durations.get_or_create_owned(&labels)
         };
         match self.by_rcode.get(usize::from(rcode.0)) {
