@@ -6,7 +6,7 @@ use super::policy::Policy;
 use super::upstream::{Over, Times, Upstream};
 use plugin_api::{
     BoxFuture, Error, Handler, Lifecycle, Message, Name, Next, Outcome, Rcode, Reply, ReplyBuilder, Request, Response,
-    Section, Zone, Zones, flag,
+    Section, WAITING_QUERIES, Zone, Zones, flag,
 };
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,9 @@ use tokio::task::AbortHandle;
 
 /// Longest time for a query over all upstreams (CoreDNS: defaultTimeout, which it checks only between attempts).
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Most queries of one directive that wait: with the followers of `cache` three quarters of those that the server lets wait, so that
+/// upstreams that do not answer leave a quarter to others.
+pub(super) const MAX_WAITING: usize = WAITING_QUERIES / 8 * 5;
 /// Pause between sweeps for idle sockets (CoreDNS's).
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -143,6 +146,9 @@ impl Forward {
             self.metrics.rejects.inc();
             let text = format!("concurrent queries exceeded maximum {max}");
             return Err(Error::new(text).with_rcode(Rcode::REFUSED).busy());
+        }
+        if before >= MAX_WAITING {
+            return Err(Error::new(format!("more than {MAX_WAITING} queries wait for upstreams")).busy());
         }
         Ok(permit)
     }

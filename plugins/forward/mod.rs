@@ -1,7 +1,7 @@
 //! Plugin `forward`: asks other servers (upstreams) over UDP, TCP, TLS and HTTPS. See README.md.
 //!
 //! Reading order: `setup` and `target` (directive to `Forward`), `handler` (what happens to a query), `policy`, `upstream` (one
-//! server and its health), `datagrams` with `places`, `streams` and `https` (how it is spoken to), `reply` (what counts as its reply), `fault`
+//! server and its health), `datagrams` with `socket` and `places`, `streams` and `https` (how it is spoken to), `reply` (what counts as its reply), `fault`
 //! (what went wrong). Knows no cache.
 
 mod datagrams;
@@ -15,6 +15,7 @@ mod policy;
 mod reply;
 mod resolve;
 mod setup;
+mod socket;
 mod streams;
 mod target;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) const PLUGIN: Plugin = Plugin { name: "forward", setup: setup::setup 
 
 /// Shows the bounds that are in no Corefile.
 pub(crate) fn limits(limits: &Limits) {
+    limits.bound("forward_queries", handler::MAX_WAITING);
     limits.bound("forward_sockets", datagrams::MAX_SOCKETS);
     limits.bound("forward_queries_of_a_socket", datagrams::QUERIES_PER_SOCKET);
     limits.bound("forward_connections", streams::MAX_CONNECTIONS);

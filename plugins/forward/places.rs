@@ -1,4 +1,4 @@
-//! The queries in flight on one socket: who waits under which id, until when, and what came of it. Knows no socket.
+//! The queries in flight on one socket: the id of each, its deadline and its outcome. Knows no socket.
 
 use super::fault::Fault;
 use plugin_api::Message;
@@ -15,8 +15,10 @@ pub(super) struct Places {
     /// Who watches the times, and when it looks again; none if it will not.
     watcher: Option<Waker>,
     alarm: Option<Instant>,
-    /// Whether all was ended: nobody reads any more.
+    /// Whether all was ended: the socket is not read any more.
     has_failed: bool,
+    /// Queries that may still be entered.
+    uses_left: u32,
 }
 
 /// A query that waits.
@@ -54,9 +56,22 @@ impl Place {
 }
 
 impl Places {
-    /// Nobody waits yet on a socket that was opened just now; who watches the times is about to look.
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { ids: Vec::new(), places: Vec::new(), used: now, watcher: None, alarm: Some(now), has_failed: false }
+    /// The empty table of a socket that was opened just now; its watcher is about to look at the deadlines.
+    pub(super) const fn new(now: Instant, uses_left: u32) -> Self {
+        Self {
+            ids: Vec::new(),
+            places: Vec::new(),
+            used: now,
+            watcher: None,
+            alarm: Some(now),
+            has_failed: false,
+            uses_left,
+        }
+    }
+
+    /// Whether no more queries may be entered.
+    pub(super) const fn is_used_up(&self) -> bool {
+        self.uses_left == 0
     }
 
     /// Whether nobody waits.
@@ -69,9 +84,20 @@ impl Places {
         self.ids.len()
     }
 
-    /// Takes a query in under a random id; none if nobody reads any more.
+    /// Whether a query still waits for its reply.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.places.iter().any(|place| !place.is_over)
+    }
+
+    /// Whether a query with this question waits; letters of the name do not count.
+    pub(super) fn is_asked(&self, question: &[u8]) -> bool {
+        self.places.iter().any(|place| !place.is_over && is_same_question(&place.question, question))
+    }
+
+    /// Enters a query under a random id; none if the socket has failed, or if a query with the same question waits: two of them would
+    /// give a forger two ids to hit.
     pub(super) fn enter(&mut self, place: Place) -> Option<u16> {
-        if self.has_failed {
+        if self.has_failed || self.is_asked(&place.question) {
             return None;
         }
         let id = loop {
@@ -80,6 +106,7 @@ impl Places {
                 break id;
             }
         };
+        self.uses_left = self.uses_left.saturating_sub(1);
         self.set_alarm(place.until);
         self.ids.push(id);
         self.places.push(place);
@@ -124,9 +151,9 @@ impl Places {
         }
     }
 
-    /// Hands a reply to the query under `id`, if there is one that still waits: `read` is given its question and most octets. What is wrong with a
-    /// reply is kept until its time is over, for the right one may follow. Says whether there is such a query.
-    pub(super) fn land(&mut self, id: u16, read: impl FnOnce(&[u8], usize) -> Result<Message, Fault>) -> bool {
+    /// Delivers a reply to the query under `id`, if it still waits: `read` is given its question and most octets. What is wrong with a
+    /// reply is kept until the deadline, for the right reply may follow. Says whether there is such a query.
+    pub(super) fn deliver(&mut self, id: u16, read: impl FnOnce(&[u8], usize) -> Result<Message, Fault>) -> bool {
         let Some(place) = self.get(id).filter(|place| !place.is_over) else { return false };
         match read(&place.question, usize::from(place.limit)) {
             Ok(message) => place.end(Ok(message)),
@@ -176,6 +203,14 @@ impl Places {
     }
 }
 
+/// Whether two questions ask the same: name without regard to letters, type and class.
+fn is_same_question(one: &[u8], other: &[u8]) -> bool {
+    let parts = |question: &[u8]| question.len().checked_sub(4);
+    let (Some(name), true) = (parts(one), one.len() == other.len()) else { return one == other };
+    let ((one, one_rest), (other, other_rest)) = (one.split_at(name), other.split_at(name));
+    one_rest == other_rest && one.eq_ignore_ascii_case(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +240,7 @@ mod tests {
 
     /// A table that was opened at `start` and whose watcher has looked.
     fn watched(start: Instant, watcher: &Waker) -> Places {
-        let mut places = Places::new(start);
+        let mut places = Places::new(start, 100);
         assert_eq!(places.next_end(watcher), Some(start), "the first look is at once");
         assert!(!places.expire(start, || Fault::Closed));
         assert_eq!(places.next_end(watcher), None, "nobody waits");
@@ -219,11 +254,11 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut places = watched(start, &watching);
-        let late = places.enter(Place::new(b"?", 512, at(3))).unwrap();
+        let late = places.enter(Place::new(b"\x01a\x00\x00\x01\x00\x01", 512, at(3))).unwrap();
         assert_eq!((watcher.0.load(Ordering::Relaxed), places.next_end(&watching)), (1, Some(at(3))));
         let later = places.enter(Place::new(b"?", 512, at(4))).unwrap();
         assert_eq!(watcher.0.load(Ordering::Relaxed), 1, "it looks soon enough");
-        let soon = places.enter(Place::new(b"?", 512, at(2))).unwrap();
+        let soon = places.enter(Place::new(b"\x01b\x00\x00\x01\x00\x01", 512, at(2))).unwrap();
         assert_eq!((watcher.0.load(Ordering::Relaxed), places.next_end(&watching)), (2, Some(at(2))));
         for id in [late, later, soon] {
             assert!(places.poll(id, &waiting).is_pending());
@@ -233,7 +268,7 @@ mod tests {
         assert_eq!(failed(places.poll(soon, &waiting)), "unexpected EOF");
         assert_eq!(failed(places.poll(late, &waiting)), "nothing yet");
         // A wrong reply is told when the time is over.
-        assert!(places.land(late, |_, _| Err(Fault::Mismatch)));
+        assert!(places.deliver(late, |_, _| Err(Fault::Mismatch)));
         assert_eq!(failed(places.poll(late, &waiting)), "nothing yet");
         assert!(places.expire(at(3), || Fault::CutShort));
         assert_eq!(failed(places.poll(late, &waiting)), "reply does not match the question");
@@ -242,11 +277,11 @@ mod tests {
             assert_eq!((question, limit), (&b"?"[..], 512));
             Ok(Message::default())
         };
-        assert!(places.land(later, read));
-        assert!(!places.land(later, |_, _| Err(Fault::Closed)), "it does not wait any more");
+        assert!(places.deliver(later, read));
+        assert!(!places.deliver(later, |_, _| Err(Fault::Closed)), "it does not wait any more");
         assert_eq!(failed(places.poll(later, &waiting)), "a message");
         [late, later, soon].into_iter().for_each(|id| places.leave(id));
-        assert!(places.is_empty() && !places.land(late, |_, _| Err(Fault::Closed)));
+        assert!(places.is_empty() && !places.deliver(late, |_, _| Err(Fault::Closed)));
     }
 
     #[test]
@@ -260,6 +295,30 @@ mod tests {
         places.fail(&Fault::ShortRead);
         assert_eq!(failed(places.poll(id, waker)), "dns: short read");
         assert!(places.enter(Place::new(b"?", 512, start)).is_none());
+    }
+
+    #[test]
+    fn equal_questions_never_share_a_socket() {
+        let start = Instant::now();
+        let mut places = watched(start, Waker::noop());
+        let mut enter = |question: &[u8]| places.enter(Place::new(question, 512, start + Duration::from_secs(1)));
+        let id = enter(b"\x01a\x04test\x00\x00\x01\x00\x01").unwrap();
+        for (question, is_entered) in [
+            (&b"\x01a\x04test\x00\x00\x01\x00\x01"[..], false),
+            (b"\x01A\x04tEst\x00\x00\x01\x00\x01", false),
+            (b"\x01a\x04test\x00\x00\x1c\x00\x01", true),
+            (b"\x01a\x04test\x00\x00\x01\x00\x03", true),
+            // Type 65 and type 97 differ in a bit in which letters differ.
+            (b"\x01a\x04test\x00\x00\x41\x00\x01", true),
+            (b"\x01a\x04test\x00\x00\x61\x00\x01", true),
+            (b"\x01b\x04test\x00\x00\x01\x00\x01", true),
+            (b"", true),
+        ] {
+            assert_eq!(enter(question).is_some(), is_entered, "{question:?}");
+        }
+        assert!(places.deliver(id, |_, _| Ok(Message::default())) && places.is_waiting());
+        let again = places.enter(Place::new(b"\x01a\x04test\x00\x00\x01\x00\x01", 512, start));
+        assert!(again.is_some(), "a query that has its reply is not in flight");
     }
 
     #[test]

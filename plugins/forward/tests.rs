@@ -1,6 +1,8 @@
 //! Tests of `forward` over real loopback sockets: the fixed upstream of the test kit, and upstreams that misbehave by script.
 
+use super::datagrams::{Datagrams, Keep};
 use super::policy::Policy;
+use super::reply::Query;
 use super::resolve::Resolver;
 use super::target::{classify, expand, nameservers};
 use crate::trial::{self, Trial, setup_error};
@@ -661,22 +663,102 @@ async fn too_many_queries_at_a_time_are_refused() {
 }
 
 #[tokio::test]
-async fn queries_in_flight_share_sockets() {
+async fn equal_queries_follow_at_the_bound_and_others_are_refused() {
+    let (silent, _tcp) = pair().await;
+    let to = silent.local_addr().unwrap();
+    let options = "max_concurrent 1\nread_timeout 200ms\nmax_connect_attempts 1\nmax_fails 0";
+    let trial = Trial::new(&format!("cache\nforward . {to} {{\n{options}\n}}"));
+    let (one, two, three, four) = tokio::join!(
+        ask(&trial, "a.test"),
+        ask(&trial, "A.test A nsid"),
+        ask(&trial, "a.test A cd"),
+        ask(&trial, "a.test")
+    );
+    assert!(one.ends_with("i/o timeout") && four.ends_with("i/o timeout"), "{one} {four}");
+    assert!(three.starts_with("error REFUSED"), "another key: {three}");
+    assert!(two.ends_with("i/o timeout"), "{two}");
+    assert_eq!(metric(&trial, &["max_concurrent_rejects_total"]), 1);
+}
+
+#[test]
+fn one_directive_leaves_room_for_others() {
+    let trial = Trial::new("forward . 192.0.2.1");
+    let request = trial::request("a.test", &Clock::system());
+    // Not begun: each holds its share and nothing else.
+    let ask = || Next::start(&trial.chain).run(&request);
+    let waiting: Vec<_> = (0..super::handler::MAX_WAITING).map(|_| ask()).collect();
+    assert!(waiting.iter().all(|reply| matches!(reply, plugin_api::Reply::Later(_))));
+    let plugin_api::Reply::Now(Some(Err(error))) = ask() else { panic!("one too many") };
+    assert_eq!(error.to_string(), "more than 10240 queries wait for upstreams");
+    drop(waiting);
+    assert!(matches!(ask(), plugin_api::Reply::Later(_)), "there is room again");
+}
+
+/// Sends queries that get no reply at the same time, for these names; gives how many sockets were opened, and used again.
+async fn sockets_for(names: impl Iterator<Item = String>) -> (u64, u64) {
     let (silent, _tcp) = pair().await;
     let to = silent.local_addr().unwrap();
     let trial = Trial::new(&format!("forward . {to} {{\nread_timeout 300ms\nmax_connect_attempts 1\nmax_fails 0\n}}"));
-    let chain = Arc::clone(&trial.chain);
     let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..1000 {
-        let chain = Arc::clone(&chain);
+    for name in names {
+        let chain = Arc::clone(&trial.chain);
         waiting.spawn(async move {
-            let request = trial::request(&format!("n{number}.test"), &Clock::system());
+            let request = trial::request(&name, &Clock::system());
             drop(Next::start(&chain).run(&request).await);
         });
     }
     waiting.join_all().await;
-    assert_eq!(metric(&trial, &["conn_cache_misses_total"]), 32, "1,000 queries, 32 on each socket");
-    assert_eq!(metric(&trial, &["conn_cache_hits_total"]), 968);
+    (metric(&trial, &["conn_cache_misses_total"]), metric(&trial, &["conn_cache_hits_total"]))
+}
+
+#[tokio::test]
+async fn each_query_in_flight_has_a_socket_while_there_are_any() {
+    assert_eq!(sockets_for((0..1000).map(|number| format!("n{number}.test"))).await, (512, 488), "then they share");
+}
+
+#[tokio::test]
+async fn equal_questions_have_a_socket_each() {
+    let letters =
+        |number: usize| if number.is_multiple_of(2) { "same.test".to_owned() } else { "SAME.test".to_owned() };
+    assert_eq!(sockets_for((0..600).map(letters)).await, (512, 0), "the rest fails at once");
+}
+
+/// Asks over the sockets of a pool, one query after the other; gives the ports that the upstream saw.
+async fn ports(pool: &Datagrams, upstream: &UdpSocket, times: impl Iterator<Item = Instant>) -> Vec<u16> {
+    let octets = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01";
+    let mut ports = Vec::new();
+    for now in times {
+        let query = Query::new(octets.to_vec(), 512, Duration::from_secs(60));
+        let asked = pool.ask(query, now, |_| ()).unwrap_or_else(|fault| panic!("{fault}"));
+        let replying = async {
+            let mut buffer = [0; 512];
+            let (length, from) = upstream.recv_from(&mut buffer).await.unwrap();
+            upstream.send_to(&answer(&buffer[..length], 1), from).await.unwrap();
+            from.port()
+        };
+        let (answered, port) = tokio::join!(asked, replying);
+        assert!(answered.is_ok());
+        ports.push(port);
+    }
+    ports
+}
+
+#[tokio::test]
+async fn a_socket_lives_for_some_hundred_queries_or_some_seconds() {
+    let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let keep = Keep { expire: Duration::from_secs(10), max_age: Duration::ZERO, max_idle: 0 };
+    let pool = Datagrams::new(upstream.local_addr().unwrap(), None, keep);
+    let start = Instant::now();
+    let mut seen = ports(&pool, &upstream, std::iter::repeat_n(start, 1000)).await;
+    seen.dedup();
+    assert!((4..=6).contains(&seen.len()), "{seen:?}");
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let pool = Datagrams::new(upstream.local_addr().unwrap(), None, keep);
+    let seen = ports(&pool, &upstream, [at(0), at(4), at(6), at(9), at(12)].into_iter()).await;
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[1], seen[2], "a socket takes queries for five seconds");
+    assert_eq!(seen[2], seen[3]);
+    assert_ne!(seen[3], seen[4]);
 }
 
 #[tokio::test]

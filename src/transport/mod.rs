@@ -9,7 +9,7 @@ pub mod udp;
 use crate::server::Server;
 use arc_swap::ArcSwap;
 use clients::Clients;
-use plugin_api::Metrics;
+use plugin_api::{Metrics, WAITING_QUERIES};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -18,9 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The server that answers on an address at present; a reload swaps it.
 pub type Current = Arc<ArcSwap<Server>>;
 
-/// Most queries that wait for something at the same time, over UDP: as many as `forward` has in flight to one upstream, at 1.8
-/// KiB each 29 MiB (`cargo bench --bench waiting`). CoreDNS has no bound but `forward`'s, which is 1,000 in the usual Corefile.
-const MAX_PENDING: usize = 16_384;
+/// Most queries that wait for something at the same time, over UDP: at 1.8 KiB each 29 MiB (`cargo bench --bench waiting`). One
+/// directive `forward` and the `cache` before it take at most three quarters of it. CoreDNS has no bound but `forward`'s
+/// `max_concurrent`, which is 1,000 in the usual Corefile.
+const MAX_PENDING: usize = WAITING_QUERIES;
 
 /// Where work goes that has to wait.
 #[derive(Clone)]
