@@ -1,7 +1,7 @@
 //! What happens to a query: a hit is answered, a miss is asked on, what comes back is kept.
 
 use super::classify::{is_storable, kind_of, minimal_ttl};
-use super::flight::{Flights, Lead, Ticket, Wait};
+use super::flight::{Flights, Lead, Role};
 use super::item::{Item, lower_letters};
 use super::metrics::ServerMetrics;
 use super::setup::{Config, Limits};
@@ -9,7 +9,7 @@ use super::store::{Key, Seen, Store};
 use crate::reply_kind::Kind;
 use hashbrown::DefaultHashBuilder;
 use plugin_api::{
-    Clock, Edns, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Rcode, Reply, Request, Response,
+    Clock, Edns, Error, GistKind, Handler, Message, Metrics, Name, Next, Outcome, Question, Reply, Request, Response,
     Zones, flag,
 };
 use std::sync::{Arc, Mutex, OnceLock};
@@ -35,7 +35,7 @@ pub(super) struct Inner {
     success: Store,
     denial: Store,
     metrics: OnceLock<Vec<ServerMetrics>>,
-    flights: Flights,
+    pub(super) flights: Flights,
 }
 
 /// The two stores.
@@ -72,11 +72,13 @@ pub(super) enum Found {
     Live(Side, Option<Box<Name>>),
 }
 
-/// What came back from the next plugin, and whether another query asked for it.
-pub(super) struct Asked<'a> {
-    pub(super) outcome: Outcome,
-    is_joined: bool,
-    _lead: Option<Lead<'a>>,
+/// A query that the stores have no answer for.
+pub(super) struct Miss<'a> {
+    pub(super) key: Key<'a>,
+    /// Where a mark says that the answer is made from a live index.
+    pub(super) live: Option<Side>,
+    /// Its followers, if it may have any.
+    pub(super) lead: Option<Lead<'a>>,
 }
 
 impl Handler for Cache {
@@ -154,7 +156,7 @@ impl Inner {
     }
 
     /// Looks in the stores: denials first, but a good answer before a failure, and before any denial with `prefer_positive`.
-    fn look(&self, key: &Key<'_>, request: &Request, now: Instant) -> Option<(Side, Found)> {
+    pub(super) fn look(&self, key: &Key<'_>, request: &Request, now: Instant) -> Option<(Side, Found)> {
         let stale = self.config.stale.up_to;
         if self.config.stale.prefer_positive && stale > 0 {
             let good = self.success.get(key, |item| {
@@ -177,10 +179,9 @@ impl Inner {
             });
             found.flatten().map(|found| (side, found))
         };
-        let is_denial = |item: &Item| item.rcode != Rcode::SERVFAIL;
-        from(Side::Denial, is_denial)
+        from(Side::Denial, |item| !item.is_failure())
             .or_else(|| from(Side::Success, |_| true))
-            .or_else(|| from(Side::Denial, |item| item.rcode == Rcode::SERVFAIL))
+            .or_else(|| from(Side::Denial, Item::is_failure))
     }
 
     /// Answers from an item, and says whether it is to be fetched again.
@@ -212,38 +213,33 @@ impl Inner {
     /// Asks on, and keeps what comes back. `live` is where a mark says that the answer is made from a live index.
     fn miss<'a>(&'a self, request: &'a Request, next: Next<'a>, key: Key<'a>, live: Option<Side>) -> Reply<'a> {
         request.ask_authenticated();
-        match next.run(request) {
-            Reply::Now(Some(outcome)) => Reply::now(self.take(request, &key, outcome, live)),
-            Reply::Now(None) => Reply::Now(None),
-            Reply::Later(mut work) => {
-                let lead = match self.flights.board(request) {
-                    Ticket::Alone => None,
-                    Ticket::Lead(lead) => Some(lead),
-                    Ticket::Join(wait) => return Reply::later(self.join(request, next, key, (wait, live))),
-                };
-                // Small, because every query that waits keeps it: see the test of the transport.
-                Reply::later(async move {
-                    let outcome = work.as_mut().await;
-                    lead.as_ref().inspect(|lead| lead.land(&outcome));
-                    self.take(request, &key, outcome, live)
-                })
-            }
-        }
-    }
-
-    /// Gives a client what another query gets; if that is nothing, asks on.
-    async fn join<'a>(
-        &'a self,
-        request: &'a Request,
-        next: Next<'a>,
-        key: Key<'a>,
-        (wait, live): (Wait, Option<Side>),
-    ) -> Outcome {
-        let asked = match self.wait(request, &key, wait).await {
-            Some(asked) => asked,
-            None => self.ask(request, next, &key).await,
+        // Answers from memory are nearly always there at once: no use to look who asks for them.
+        let (reply, role) = match live {
+            Some(_) => match next.run(request) {
+                Reply::Later(work) => (Some(Reply::Later(work)), self.flights.enter(request, &key, &self.hasher)),
+                reply => (Some(reply), Role::Alone),
+            },
+            None => (None, self.flights.enter(request, &key, &self.hasher)),
         };
-        if asked.is_joined { self.share(request, asked.outcome) } else { self.take(request, &key, asked.outcome, live) }
+        let lead = match role {
+            Role::Alone => None,
+            Role::Leader(lead) => Some(lead),
+            Role::Follower(follower) => {
+                let miss = Miss { key, live, lead: None };
+                return Reply::later(self.follow(request, next, miss, follower));
+            }
+            Role::Refused => return Reply::now(Err(Error::new("too many queries wait for the same reply").busy())),
+        };
+        let miss = Miss { key, live, lead };
+        match reply.unwrap_or_else(|| next.run(request)) {
+            Reply::Now(Some(outcome)) => Reply::now(self.take(request, miss, outcome)),
+            Reply::Now(None) => Reply::Now(None),
+            // Small, because every query that waits keeps it: see the test of the transport.
+            Reply::Later(mut work) => Reply::later(async move {
+                let outcome = work.as_mut().await;
+                self.take(request, miss, outcome)
+            }),
+        }
     }
 
     /// Asks a live index with the letters that the first query for this name had: so a client sees what a kept answer would
@@ -263,52 +259,21 @@ impl Inner {
             if let Ok(Response::Message(message)) = &mut outcome {
                 message.set_question(request);
             }
-            self.take(request, &key, outcome, Some(side))
+            self.take(request, Miss { key, live: Some(side), lead: None }, outcome)
         })
     }
 
-    /// Asks the next plugin, or waits for an identical query that does.
-    pub(super) async fn ask<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key<'_>) -> Asked<'a> {
-        let lead = loop {
-            match self.flights.board(request) {
-                Ticket::Alone => break None,
-                Ticket::Lead(lead) => break Some(lead),
-                Ticket::Join(wait) => {
-                    if let Some(asked) = self.wait(request, key, wait).await {
-                        return asked;
-                    }
-                }
-            }
-        };
-        let outcome = next.run(request).await;
-        lead.as_ref().inspect(|lead| lead.land(&outcome));
-        Asked { outcome, is_joined: false, _lead: lead }
-    }
-
-    /// Waits for an identical query; none if it was given up and has left nothing.
-    async fn wait<'a>(&self, request: &Request, key: &Key<'_>, wait: Wait) -> Option<Asked<'a>> {
-        let outcome = match wait.outcome(request).await {
-            Some(outcome) => outcome,
-            None => self.kept_meanwhile(request, key)?,
-        };
-        Some(Asked { outcome, is_joined: true, _lead: None })
-    }
-
-    /// What another query has put into the store since this one looked.
-    fn kept_meanwhile(&self, request: &Request, key: &Key<'_>) -> Option<Outcome> {
-        let (_, Found::Fresh(message, refresh)) = self.look(key, request, self.clock.now())? else { return None };
-        if refresh {
-            self.end_refresh(key, None);
+    /// Keeps what came back, if it is worth it, tells followers, and makes of it what the client gets.
+    pub(super) fn take(&self, request: &Request, miss: Miss<'_>, mut outcome: Outcome) -> Outcome {
+        if let Some(message) = written(&mut outcome)
+            && !self.is_marked(message, miss.live)
+        {
+            self.keep(request, &miss.key, message, (miss.live, Purpose::Answer));
         }
-        Some(Ok(Response::Message(message)))
-    }
-
-    /// Keeps what came back, if it is worth it, and makes of it what the client gets.
-    fn take(&self, request: &Request, key: &Key<'_>, mut outcome: Outcome, live: Option<Side>) -> Outcome {
+        if let Some(lead) = miss.lead {
+            lead.finish(&outcome);
+        }
         if let Some(message) = written(&mut outcome) {
-            if !self.is_marked(message, live) {
-                self.keep(request, key, message, (live, Purpose::Answer));
-            }
             hide_authentic(request, message);
         }
         outcome
@@ -338,18 +303,8 @@ impl Inner {
         }
     }
 
-    /// Makes of what another query got what this one's client gets.
-    pub(super) fn share(&self, request: &Request, mut outcome: Outcome) -> Outcome {
-        if let Some(message) = written(&mut outcome) {
-            let kind = kind_of(message, self.clock.unix_seconds());
-            self.flatten(message, kind);
-            hide_authentic(request, message);
-        }
-        outcome
-    }
-
     /// Gives all records one TTL, the lifetime, and takes the EDNS off, which belongs to one hop. Gives the lifetime.
-    fn flatten(&self, message: &mut Message, kind: Kind) -> u32 {
+    pub(super) fn flatten(&self, message: &mut Message, kind: Kind) -> u32 {
         let limited = |limits: &Limits| minimal_ttl(message, kind, limits.ttl).max(limits.min_ttl).min(limits.ttl);
         let ttl = match kind {
             Kind::NameError | Kind::NoData => limited(&self.config.denial),
@@ -427,7 +382,7 @@ pub(super) enum Purpose {
 }
 
 /// The message of an outcome, that of an error included.
-fn written(outcome: &mut Outcome) -> Option<&mut Message> {
+pub(super) fn written(outcome: &mut Outcome) -> Option<&mut Message> {
     match outcome {
         Ok(Response::Message(message)) => Some(message),
         Ok(_) => None,

@@ -33,6 +33,20 @@ pub(super) struct Item {
     is_refreshing: bool,
     /// No refresh before this time.
     retry_after: Option<Instant>,
+    /// Refreshes that failed, one after the other.
+    failures: u8,
+}
+
+/// Longest pause after a refresh before the end that failed.
+const MAX_PAUSE: Duration = Duration::from_secs(8);
+
+/// How a refresh ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RefreshEnd {
+    /// It brought something newer, or was not begun.
+    Done,
+    /// It failed; the pause after it, if that is given.
+    Failed(Option<Duration>),
 }
 
 /// Hits with no longer gap than a window between them (CoreDNS: plugin/cache/freq).
@@ -94,12 +108,13 @@ impl Item {
             use_count: UseCount { last: None, hits: 0 },
             is_refreshing: false,
             retry_after: None,
+            failures: 0,
         }
     }
 
     /// The end of a live item that says no more than that a name in lower case was answered.
     pub(super) fn bare_until(&self) -> Option<Instant> {
-        let is_bare = self.is_live && self.octets.is_empty() && self.rcode != Rcode::SERVFAIL;
+        let is_bare = self.is_live && self.octets.is_empty() && !self.is_failure();
         if is_bare { self.stored.checked_add(Duration::from_secs(self.ttl.into())) } else { None }
     }
 
@@ -155,12 +170,26 @@ impl Item {
         true
     }
 
-    /// Ends a refresh; none is begun again before `retry_after`.
-    pub(super) const fn end_refresh(&mut self, retry_after: Option<Instant>) {
-        if self.is_refreshing {
-            self.retry_after = retry_after;
-            self.is_refreshing = false;
+    /// Ends a refresh. After one that failed none is begun for `pause`, or, where that is not given, for one second, then two, four and
+    /// at last eight.
+    pub(super) fn end_refresh(&mut self, now: Instant, end: RefreshEnd) {
+        if !self.is_refreshing {
+            return;
         }
+        self.is_refreshing = false;
+        self.retry_after = match end {
+            RefreshEnd::Done => None,
+            RefreshEnd::Failed(pause) => {
+                let backoff = Duration::from_secs(1 << self.failures.min(8)).min(MAX_PAUSE);
+                self.failures = self.failures.saturating_add(1);
+                now.checked_add(pause.unwrap_or(backoff))
+            }
+        };
+    }
+
+    /// Whether it is a failure of an upstream (SERVFAIL, NOTIMP), which is worth less than any answer.
+    pub(super) fn is_failure(&self) -> bool {
+        !matches!(self.rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
     }
 
     /// The response to `request` with this TTL on every record. AA is always set: some old resolvers throw away whole

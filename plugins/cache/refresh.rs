@@ -1,15 +1,15 @@
 //! Fetching again: before the end of an entry (prefetch), and after it (stale answers, RFC 8767).
 
 use super::classify::{answers_question, kind_of};
+use super::follow::Asked;
 use super::handler::{Cache, Inner, Purpose, Side, hide_authentic, matches_question};
-use super::item::UseCount;
+use super::item::{RefreshEnd, UseCount};
 use super::store::Key;
 use crate::reply_kind::Kind;
 use plugin_api::{
     BoxFuture, Lifecycle, Message, Next, Outcome, Rcode, Reply, Request, Response, Rest, Transport, flag,
 };
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -83,7 +83,7 @@ impl Cache {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= MAX_REFRESHES {
-            refresh.inner.end_refresh(&Key::of(&refresh.request, &refresh.inner.hasher), None);
+            refresh.inner.end_refresh(&Key::of(&refresh.request, &refresh.inner.hasher), RefreshEnd::Done);
             return;
         }
         tasks.spawn(async move { done(refresh.run().await) });
@@ -112,17 +112,13 @@ impl Refresh {
         let key = Key::of(&request, &inner.hasher);
         let uses = inner.use_count(&key);
         let asked = inner.ask(&request, rest.next(), &key).await;
-        let fetched = match asked.outcome {
-            Ok(Response::Message(message)) => Some(message),
-            _ => None,
-        };
-        let usable =
-            fetched.and_then(|message| inner.take_fetched(&request, &key, message, (is_stale, Purpose::Refresh)));
-        let is_done = usable.is_some() || !is_stale;
-        if is_done && let Some(uses) = uses {
+        let usable = inner.take_fetched(&request, &key, asked, (is_stale, Purpose::Refresh));
+        if usable.is_some()
+            && let Some(uses) = uses
+        {
             inner.carry_uses(&key, uses);
         }
-        inner.end_refresh(&key, Some(is_done));
+        inner.end_refresh(&key, inner.end_of(usable.is_some(), is_stale));
         usable
     }
 }
@@ -138,39 +134,54 @@ impl Inner {
     async fn verify<'a>(&'a self, request: &'a Request, next: Next<'a>, key: &Key<'_>) -> Option<Outcome> {
         request.ask_authenticated();
         let asked = self.ask(request, next, key).await;
-        let fetched = match asked.outcome {
-            Ok(Response::Message(message)) => Some(message),
-            _ => None,
-        };
-        let usable = fetched.and_then(|message| self.take_fetched(request, key, message, (true, Purpose::Answer)));
+        let usable = self.take_fetched(request, key, asked, (true, Purpose::Answer));
         if !self.config.stale.recheck.is_zero() {
-            self.end_refresh(key, Some(usable.is_some()));
+            self.end_refresh(key, self.end_of(usable.is_some(), true));
         }
         let mut message = usable?;
         hide_authentic(request, &mut message);
         Some(Ok(Response::Message(message)))
     }
 
-    /// Keeps what was fetched, if it may be. Gives it back if a client may get it (CoreDNS: verifyStaleResponseWriter).
+    /// Keeps what was fetched, if it may be, and tells followers. Gives it back if a client may get it (CoreDNS:
+    /// verifyStaleResponseWriter).
     fn take_fetched(
         &self,
         request: &Request,
         key: &Key<'_>,
-        mut message: Message,
+        asked: Asked<'_>,
         (is_stale, purpose): (bool, Purpose),
     ) -> Option<Message> {
-        let verdict = if is_stale { self.judge(request, &message) } else { Verdict::Use };
-        match verdict {
-            Verdict::Ignore => None,
-            Verdict::Keep => {
-                self.keep(request, key, &mut message, (None, Purpose::Refresh));
-                None
+        let (mut outcome, lead, is_own) = match asked {
+            Asked::Own(outcome, lead) => (outcome, lead, true),
+            Asked::Followed(outcome) => (outcome, None, false),
+        };
+        let fetched = if let Ok(Response::Message(message)) = &mut outcome { Some(message) } else { None };
+        let is_usable = fetched.is_some_and(|message| {
+            let verdict = if is_stale { self.judge(request, message) } else { judge_early(request, message) };
+            let how = match verdict {
+                Verdict::Use => Some(purpose),
+                Verdict::Keep => Some(Purpose::Refresh),
+                Verdict::Ignore => None,
+            };
+            if let (Some(purpose), true) = (how, is_own) {
+                self.keep(request, key, message, (None, purpose));
             }
-            Verdict::Use => {
-                self.keep(request, key, &mut message, (None, purpose));
-                Some(message)
-            }
+            matches!(verdict, Verdict::Use)
+        });
+        if let Some(lead) = lead {
+            lead.finish(&outcome);
         }
+        match outcome {
+            Ok(Response::Message(message)) if is_usable => Some(message),
+            _ => None,
+        }
+    }
+
+    /// How a refresh ended: whether it brought what may be used, in place of a stale entry or before the end of one. After a failed one for a
+    /// stale entry there is the configured pause, also where it is none.
+    fn end_of(&self, is_usable: bool, is_stale: bool) -> RefreshEnd {
+        if is_usable { RefreshEnd::Done } else { RefreshEnd::Failed(is_stale.then_some(self.config.stale.recheck)) }
     }
 
     /// Whether a response may replace a stale one (RFC 8767 §4: NOERROR and NXDOMAIN).
@@ -201,13 +212,11 @@ impl Inner {
         carry(Side::Denial).or_else(|| carry(Side::Success));
     }
 
-    /// Ends the refresh of what is under a key. A failed one (`Some(false)`) is followed by a pause if there is to be one.
-    pub(super) fn end_refresh(&self, key: &Key<'_>, success: Option<bool>) {
-        let recheck = self.config.stale.recheck;
-        let has_pause = success == Some(false) && !recheck.is_zero();
-        let retry_after: Option<Instant> = has_pause.then(|| self.clock.now() + recheck);
+    /// Ends the refresh of what is under a key.
+    pub(super) fn end_refresh(&self, key: &Key<'_>, end: RefreshEnd) {
+        let now = self.clock.now();
         for side in [Side::Denial, Side::Success] {
-            self.store(side).get(key, |item| item.end_refresh(retry_after));
+            self.store(side).get(key, |item| item.end_refresh(now, end));
         }
     }
 
@@ -226,6 +235,16 @@ impl Inner {
         let newest =
             [shown(Side::Denial), shown(Side::Success)].into_iter().flatten().max_by_key(|(stored, _)| *stored);
         newest.map(|(_, message)| message)
+    }
+}
+
+/// Whether a response may replace an entry before its end: an error may not, for the entry is still good.
+fn judge_early(request: &Request, message: &Message) -> Verdict {
+    let is_good = matches!(message.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN);
+    if is_good && !message.has_flag(flag::TC) && matches_question(message, request) {
+        Verdict::Use
+    } else {
+        Verdict::Ignore
     }
 }
 

@@ -14,10 +14,10 @@ const SHARDS: usize = 256;
 /// Fewest entries of a shard (CoreDNS's).
 const MIN_ENTRIES: usize = 4;
 /// Octets that an entry may take on average before octets and not entries are the bound. Usual entries take 300; with the
-/// default capacity a store so never takes more than 20 MiB.
+/// default capacity a store so never takes more than 20 MiB, and less than 2 MiB for its tables.
 const BYTES_PER_ENTRY: usize = 2048;
-/// Fewest octets of a shard: one message of 64 KiB and some others must fit.
-const MIN_BYTES: usize = 96 * 1024;
+/// Fewest octets of a shard: one message of 64 KiB and some others must fit. With 256 shards 18 MiB.
+const MIN_BYTES: usize = 72 * 1024;
 /// How many places are looked at when one must go. With 4 a traffic by Zipf's law has one hit in a hundred less, with 16 no more
 /// worth the time (figures in README.md).
 const SAMPLE: usize = 8;
@@ -53,13 +53,18 @@ impl<'a> Key<'a> {
         Self { hash: state.finish(), name: name.as_wire(), fixed }
     }
 
-    /// Whether a slot was stored under this key.
-    fn is_of(&self, slot: &Slot) -> bool {
-        slot.key.split_at_checked(5).is_some_and(|(fixed, name)| fixed == self.fixed && name == self.name)
+    /// Its hash.
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether these octets are this key, see [`Key::octets`].
+    pub(super) fn is_octets(&self, octets: &[u8]) -> bool {
+        octets.split_at_checked(5).is_some_and(|(fixed, name)| fixed == self.fixed && name == self.name)
     }
 
     /// The key as octets, to be kept.
-    fn octets(&self) -> Box<[u8]> {
+    pub(super) fn octets(&self) -> Box<[u8]> {
         [&self.fixed, self.name].concat().into()
     }
 }
@@ -171,8 +176,8 @@ impl Shard {
         self.remove_at(oldest.map_or(0, |place| place.at()));
     }
 
-    /// Puts a slot in; its key is not there yet. It was used then, or never.
-    fn push(&mut self, slot: Slot, used: Option<u32>) {
+    /// Puts a slot in; its key is not there yet. It was used then, or never. There may be so many entries.
+    fn push(&mut self, slot: Slot, used: Option<u32>, entries: usize) {
         // Memory ends long before a shard is so long.
         let Ok(at) = u32::try_from(self.slots.len()) else { return };
         self.uses = self.uses.wrapping_add(1);
@@ -180,6 +185,11 @@ impl Shard {
         let used = used.unwrap_or_else(|| self.uses.wrapping_sub(unused));
         let place = Place { hash: slot.hash, at, used, mark: slot.item.bare_until() };
         self.bytes += slot.bytes();
+        if self.slots.len() == self.slots.capacity() {
+            // As usual twice as many, but no more than there may be.
+            let more = self.slots.len().max(4).min(entries.saturating_sub(self.slots.len())).max(1);
+            self.slots.reserve_exact(more);
+        }
         self.slots.push(slot);
         self.index.insert_unique(place.hash, place, |place| place.hash);
     }
@@ -188,7 +198,7 @@ impl Shard {
 /// The place of a key.
 #[inline]
 fn find<'a>(index: &'a mut HashTable<Place>, slots: &[Slot], key: &Key<'_>) -> Option<&'a mut Place> {
-    let is_it = |place: &Place| slots.get(place.at()).is_some_and(|slot| key.is_of(slot));
+    let is_it = |place: &Place| slots.get(place.at()).is_some_and(|slot| key.is_octets(&slot.key));
     index.find_mut(key.hash, |place| place.hash == key.hash && (place.mark.is_some() || is_it(place)))
 }
 
@@ -244,7 +254,7 @@ impl Store {
                 shard.evict();
                 evicted += 1;
             }
-            shard.push(slot, known.map(|place| place.used));
+            shard.push(slot, known.map(|place| place.used), self.entries);
         }
         self.count(before, shard.slots.len());
         evicted
@@ -258,6 +268,25 @@ impl Store {
             shard.remove_at(place.at());
         }
         self.count(before, shard.slots.len());
+    }
+
+    /// The most octets that entries may take, and the most entries.
+    #[cfg(test)]
+    pub(super) const fn bounds(&self) -> (usize, usize) {
+        (self.bytes * SHARDS, self.entries * SHARDS)
+    }
+
+    /// Octets that entries take, and those that the tables take beside them.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> (usize, usize) {
+        let of = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap();
+            let entries: usize = shard.slots.iter().map(Slot::bytes).sum();
+            assert_eq!(entries, shard.bytes);
+            let spare = (shard.slots.capacity() - shard.slots.len()) * size_of::<Slot>();
+            (entries, spare + shard.index.allocation_size())
+        };
+        self.shards.iter().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     /// How many items there are.

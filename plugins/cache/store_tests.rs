@@ -39,6 +39,26 @@ fn a_store_is_bounded_by_entries_and_octets() {
 }
 
 #[test]
+fn a_store_takes_no_more_memory_than_is_documented() {
+    let hasher = DefaultHashBuilder::default();
+    // As many octets as may be: many of the usual kind, some large ones, and both together.
+    for kinds in [&["x"][..], &["x-big"], &["x", "x-big"]] {
+        let store = Store::new(10_000);
+        for number in 0..30_000 / if kinds.contains(&"x-big") { 10 } else { 1 } {
+            for kind in kinds {
+                let (request, item) = stored(&format!("{kind}.{number}.test"));
+                store.insert(&Key::of(&request, &hasher), item);
+            }
+        }
+        let (entries, tables) = store.memory();
+        assert!(entries <= 20 << 20, "{kinds:?}: {entries} octets");
+        assert!(tables <= 2 << 20, "{kinds:?}: {tables} octets");
+    }
+    let (entries, _) = Store::new(0).bounds();
+    assert!(entries <= 18 << 20, "{entries} octets");
+}
+
+#[test]
 fn a_store_forgets_and_replaces() {
     let hasher = DefaultHashBuilder::default();
     let store = Store::new(100);

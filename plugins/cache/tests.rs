@@ -64,7 +64,12 @@ pub(super) fn records(request: &Request, words: &str, (count, ttl, soa): (usize,
     let zone = Name::from_text("zone.test").unwrap();
     let target = Name::from_text("target.test").unwrap();
     let mut builder = ReplyBuilder::new(request);
-    let rcodes = [("nx", Rcode::NXDOMAIN), ("servfail", Rcode::SERVFAIL), ("refused", Rcode::REFUSED)];
+    let rcodes = [
+        ("nx", Rcode::NXDOMAIN),
+        ("servfail", Rcode::SERVFAIL),
+        ("notimp", Rcode::NOTIMP),
+        ("refused", Rcode::REFUSED),
+    ];
     let rcode = rcodes.into_iter().find(|(word, _)| has(word)).map(|(_, rcode)| rcode);
     builder.set_rcode(rcode.unwrap_or(Rcode::NOERROR));
     let address = Ipv4Addr::new(192, 0, 2, u8::try_from(count).unwrap());
@@ -452,7 +457,7 @@ fn ask_in_task((trial, chain): (&Trial, &Chain), query: &'static str) -> tokio::
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn identical_queries_are_asked_once() {
     let (trial, chain, gate) = gated("cache");
     let waiting: Vec<_> = (0..64)
@@ -475,7 +480,7 @@ async fn identical_queries_are_asked_once() {
     assert_eq!(gate.0.asked(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_comes_back_is_not_made_to_wait_for_itself() {
     let (trial, chain, gate) = gated("cache");
     let looping: Vec<_> = (0..3).map(|_| ask_in_task((&trial, &chain), "1.2 HINFO")).collect();
@@ -531,7 +536,7 @@ impl Handler for Alias {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn when_the_first_gives_up_another_asks() {
     let (trial, chain, gate) = gated("cache");
     let first = ask_in_task((&trial, &chain), "x.test");
@@ -547,6 +552,189 @@ async fn when_the_first_gives_up_another_asks() {
         assert!(reply.await.unwrap().ends_with("192.0.2.1"));
     }
     assert_eq!(gate.0.asked(), 1);
+}
+
+/// Waits until a gate was reached so often.
+async fn until_reached(gate: &Gate, count: usize) {
+    while gate.2.load(Ordering::SeqCst) < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn followers_get_what_a_hit_would_show() {
+    let (trial, chain, gate) = gated("cache");
+    let leader = ask_in_task((&trial, &chain), "x-ad-ra.test A");
+    until_reached(&gate, 1).await;
+    let queries = [
+        "X-ad-ra.test A",
+        "x-ad-ra.test A bufsize=4096",
+        "x-ad-ra.test A nsid",
+        "x-ad-ra.test A nord",
+        "x-ad-ra.test A ad",
+        "x-ad-ra.test A tcp",
+    ];
+    let followers: Vec<_> = queries.iter().map(|query| ask_in_task((&trial, &chain), query)).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    gate.1.add_permits(1);
+    assert_eq!(leader.await.unwrap(), "NOERROR qr rd ra; answer: x-ad-ra.test. 60 IN A 192.0.2.1");
+    for (query, follower) in queries.iter().zip(followers) {
+        let shown = follower.await.unwrap();
+        assert_eq!(shown, ask_in_task((&trial, &chain), query).await.unwrap(), "{query}: a hit");
+        assert!(shown.contains(" aa ") && shown.ends_with("x-ad-ra.test. 60 IN A 192.0.2.1"), "{shown}");
+    }
+    assert_eq!(gate.0.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_kept_is_shared_or_asked_once_more() {
+    let (trial, chain, gate) = gated("cache");
+    let leader = ask_in_task((&trial, &chain), "x-refused.test A");
+    until_reached(&gate, 1).await;
+    let same: Vec<_> = (0..5).map(|_| ask_in_task((&trial, &chain), "X-Refused.test A")).collect();
+    let queries = [
+        "x-refused.test A nsid",
+        "x-refused.test A bufsize=900",
+        "x-refused.test A bufsize=800",
+        "x-refused.test A tcp",
+    ];
+    let others: Vec<_> = queries.iter().map(|query| ask_in_task((&trial, &chain), query)).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(gate.2.load(Ordering::SeqCst), 1);
+    gate.1.add_permits(1);
+    until_reached(&gate, 2).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    gate.1.add_permits(1);
+    for reply in [leader].into_iter().chain(same).chain(others) {
+        assert_eq!(reply.await.unwrap(), "REFUSED qr rd");
+    }
+    assert_eq!(gate.0.asked(), 2, "two round trips are the most");
+    let cut = ask_in_task((&trial, &chain), "x-tc.test A");
+    until_reached(&gate, 3).await;
+    let stream = ask_in_task((&trial, &chain), "x-tc.test A tcp");
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    gate.1.add_permits(2);
+    assert!(cut.await.unwrap().ends_with("192.0.2.3") && stream.await.unwrap().ends_with("192.0.2.4"));
+}
+
+/// A last handler that loses the first queries and answers later ones at once.
+struct Lossy {
+    script: Arc<Script>,
+    lost: usize,
+    seen: AtomicUsize,
+}
+
+impl Handler for Lossy {
+    fn name(&self) -> &'static str {
+        "lossy"
+    }
+
+    fn handle<'a>(&'a self, request: &'a Request, _next: Next<'a>) -> Reply<'a> {
+        Reply::later(async move {
+            if self.seen.fetch_add(1, Ordering::SeqCst) < self.lost {
+                // What `forward` waits for a reply before it asks again.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            self.script.answer(request)
+        })
+    }
+}
+
+/// The replies to a query that is sent at these times, in milliseconds, where so many datagrams are lost: when each comes, in milliseconds;
+/// and how often the upstream was asked.
+async fn replies_at(times: &[u64], lost: usize) -> (Vec<u128>, usize) {
+    let trial = Trial::new("cache");
+    let lossy = Arc::new(Lossy { script: Arc::default(), lost, seen: AtomicUsize::new(0) });
+    let mut handlers: Vec<Arc<dyn Handler>> = trial.chain.to_vec();
+    handlers.push(Arc::clone(&lossy) as _);
+    let chain: Chain = handlers.into();
+    let start = tokio::time::Instant::now();
+    let mut replies = Vec::new();
+    for at in times {
+        let (chain, clock, at) = (Arc::clone(&chain), trial.process.clock.clone(), Duration::from_millis(*at));
+        replies.push(tokio::spawn(async move {
+            tokio::time::sleep_until(start + at).await;
+            let request = trial::request("x.test", &clock);
+            assert!(trial::text(Next::start(&chain).run(&request).await).starts_with("NOERROR"));
+            start.elapsed().as_millis()
+        }));
+    }
+    let mut ends = Vec::new();
+    for reply in replies {
+        ends.push(reply.await.unwrap());
+    }
+    (ends, lossy.seen.load(Ordering::SeqCst))
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_follow_is_not_slower_than_to_ask() {
+    let (ends, asked) = replies_at(&[0, 100, 200], 0).await;
+    assert!(ends[2] <= 202 && asked == 1, "nothing is lost: {ends:?}");
+    let (ends, asked) = replies_at(&[0, 1000], 1).await;
+    assert!(ends[1] <= 1002 && asked == 2, "a retry is answered at once: {ends:?}");
+    let (ends, asked) = replies_at(&[0, 50, 60, 70], 1).await;
+    assert!(ends[1..].iter().all(|end| *end <= 302) && asked == 2, "{ends:?}");
+    // Two are lost: a third goes out only when one of them has ended.
+    let (ends, asked) = replies_at(&[0, 1000, 1500, 1900], 2).await;
+    assert!(ends[2..].iter().all(|end| *end <= 2002) && asked == 2, "{ends:?} {asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn followers_are_bounded() {
+    let (trial, chain, gate) = gated("cache");
+    let leader = ask_in_task((&trial, &chain), "x.test");
+    until_reached(&gate, 1).await;
+    let followers: Vec<_> =
+        (0..super::flight::MAX_FOLLOWERS).map(|_| ask_in_task((&trial, &chain), "x.test A bufsize=1232")).collect();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask_in_task((&trial, &chain), "x.test").await.unwrap();
+    assert_eq!(refused, "error SERVFAIL: too many queries wait for the same reply");
+    gate.1.add_permits(1);
+    for reply in followers.into_iter().chain([leader]) {
+        assert!(reply.await.unwrap().ends_with(" 192.0.2.1"));
+    }
+    assert!(ask_in_task((&trial, &chain), "x.test").await.unwrap().ends_with(" 192.0.2.1"));
+    assert_eq!(gate.0.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_before_the_end_that_fails_is_not_repeated_with_each_hit() {
+    for mood in ["servfail", "notimp", "refused", "fails", "tc", "noqr"] {
+        let (trial, script) = cache("cache {\nprefetch 1 1m 90%\n}");
+        let clock = &trial.process.clock;
+        ask(&trial, "x-ttl60.test").await;
+        clock.advance(Duration::from_secs(10));
+        script.set_mood(mood);
+        let mut seconds = Vec::new();
+        for second in 0..20 {
+            let before = script.asked();
+            for _ in 0..5 {
+                let shown = ask(&trial, "x-ttl60.test").await;
+                assert!(
+                    shown.ends_with(&format!(" {} IN A 192.0.2.1", 50 - second)),
+                    "{mood} hides the entry: {shown}"
+                );
+                until_asked(&script, before).await;
+            }
+            match script.asked() - before {
+                0 => {}
+                1 => seconds.push(second),
+                asked => panic!("{mood}: asked {asked} times in a second"),
+            }
+            clock.advance(Duration::from_secs(1));
+        }
+        assert_eq!(seconds, [0, 1, 3, 7, 15], "{mood}");
+    }
 }
 
 #[tokio::test]
