@@ -88,6 +88,52 @@ fn b6_ids_and_ports_cannot_be_foreseen() {
 }
 
 #[test]
+fn one_dead_upstream_leaves_room_for_others() {
+    /// More than may wait in all.
+    const DEAD: usize = 17_000;
+    if is_coredns() {
+        // It has no bound.
+        return;
+    }
+    let (dead, alive) = (silent(), sends(|query| vec![answer(query, RIGHT)]));
+    let (to_dead, to_alive) = (dead.address, alive.address);
+    let scene = Scene::new(&format!(
+        ".:{{$PORT}} {{\n bind 127.0.0.1\n prometheus 127.0.0.1:{{$SIDE}}\n forward dead.test {to_dead} {{\n read_timeout 60s\n \
+         max_fails 0\n }}\n forward . {to_alive}\n}}\n"
+    ));
+    let stage = Stage { life: scene.start(), liar: alive };
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(stage.life.address).unwrap();
+    let waiting = || {
+        let page = test_support::http::get(stage.life.side, "/metrics").unwrap().1;
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("coredns_ferrodns_in_use{what=\"waiting_queries\"}"))
+            .map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok())).unwrap_or(0)
+    };
+    let end = Instant::now() + LIMIT;
+    let mut number = 0;
+    // Until the upstream has what it may have; datagrams that the program's receive buffer had no room for are made up for.
+    while waiting() < 10_240 && Instant::now() < end {
+        for _ in 0..500 {
+            socket.send(&query(1, &format!("w{number}.dead.test"))).unwrap();
+            number += 1;
+        }
+    }
+    while number < DEAD {
+        socket.send(&query(1, &format!("w{number}.dead.test"))).unwrap();
+        number += 1;
+    }
+    assert!((10_240..=12_288).contains(&waiting()), "{} wait", waiting());
+    for name in ["a.test A", "b.test A", "c.test A"] {
+        let (reply, _) = stage.ask(name);
+        assert_eq!(reply.answer.len(), 1, "{name}: {reply:?}");
+    }
+    drop(dead);
+}
+
+#[test]
 fn waiting_queries_keep_nobody_from_names_of_the_cluster() {
     /// How many queries wait. The long form is `cargo bench --bench waiting`.
     const WAITING: usize = 3000;
