@@ -18,9 +18,9 @@ use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::{Sleep, sleep_until};
 
-/// Queries that a socket takes in its life: a random number of these, so that its end cannot be foreseen. Opening one costs as much
-/// as a fifth of a query to two queries (`benches/README.md`), which this spreads to less than one in a hundred; each also leaves an
-/// entry in the connection tables of the systems on the way, for half a minute and more.
+/// Queries that a socket takes in its life: a random number of these, so that its end cannot be foreseen. Opening one costs
+/// system calls, which this many queries share; each also leaves an entry in the connection tables of the systems on the way, for half a
+/// minute and more. What ports of their own cost all together stands in `benches/README.md`.
 const USES: RangeInclusive<u32> = 192..=320;
 /// For how long a socket takes queries: shorter than a search for open ports takes.
 const LIFE: Duration = Duration::from_secs(5);
