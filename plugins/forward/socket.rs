@@ -212,7 +212,7 @@ impl Socket {
         }
     }
 
-    /// Reads what is there, at most a batch; false if the socket is of no use any more.
+    /// Reads the datagrams that have arrived, at most a batch; false once the socket has failed.
     async fn read(&self, scratch: &Mutex<Vec<u8>>) -> bool {
         for _ in 0..BATCH {
             let mut buffer = scratch.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,7 +37,7 @@ struct Made {
     at: Instant,
     /// The server that it asks.
     server: String,
-    /// The trouble that a line has told of.
+    /// The trouble that was logged.
     told: Option<String>,
 }
 

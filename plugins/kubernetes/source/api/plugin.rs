@@ -33,7 +33,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Plugin {
     /// The program.
     exec: Exec,
-    /// What it is told of the cluster: JSON, or empty.
+    /// Information about the cluster for the plugin: JSON, or empty.
     cluster: String,
     /// What it has printed.
     state: Mutex<State>,

@@ -75,7 +75,7 @@ pub(in super::super) enum Auth {
     Exec {
         /// The program.
         exec: Exec,
-        /// What it is told of the cluster: JSON, or empty.
+        /// Information about the cluster for the plugin: JSON, or empty.
         cluster: String,
     },
 }
@@ -237,7 +237,7 @@ fn basic(name: &str, password: &str) -> Result<Auth, AccessError> {
     Ok(Auth::Basic(Secret(value)))
 }
 
-/// What a credential plugin is told of the cluster (client-go `pkg/apis/clientauthentication/v1`, `Cluster`).
+/// Information about the cluster for a credential plugin (client-go `pkg/apis/clientauthentication/v1`, `Cluster`).
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ExecCluster<'a> {
@@ -268,7 +268,7 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// Writes what a credential plugin is told of the cluster.
+/// Writes the information about the cluster for a credential plugin.
 fn exec_cluster(cluster: &Cluster) -> Result<String, AccessError> {
     let told = ExecCluster {
         server: &cluster.server,
