@@ -227,7 +227,7 @@ impl Writer {
 /// What has been said about dropped lines: at once, and while lines go on being dropped once for each [`NOTICE`].
 #[derive(Default)]
 struct Loss {
-    /// How many have been told of.
+    /// Dropped lines that were reported already.
     told: u64,
     /// When that was.
     at: Option<Instant>,
@@ -245,7 +245,7 @@ impl Loss {
         Some(count)
     }
 
-    /// How long it is until dropped lines are told of; none without any.
+    /// Returns the time until dropped lines are reported; none if no line was dropped.
     fn due_in(&self, dropped: u64, now: Instant) -> Option<Duration> {
         let since = self.at.map(|at| now.saturating_duration_since(at));
         (dropped > self.told).then(|| since.map_or(Duration::ZERO, |since| NOTICE.saturating_sub(since)))

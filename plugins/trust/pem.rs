@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(shown(&one.replace('\n', "\r\n")), [block("A", false, "abc")]);
         assert_eq!(shown(&format!("text\n{one}text{one}{one}")), [block("A", false, "abc"), block("A", false, "abc")]);
         assert_eq!(shown("-----BEGIN A----- \t\nk: v\n\nYW\t Jj\n-----END A-----"), [block("A", true, "abc")]);
-        // Broken: label, base64, no end, begun anew.
+        // Broken: label, base64, no end, a second beginning inside the first.
         for broken in
             ["A-----\nYWJj\n-----END B-----", "A-----\nY!\n-----END A-----", "A-----\nYWJj", "A\nYWJj\n-----END A-----"]
         {
